@@ -1,0 +1,79 @@
+// Dataset: users, items, their attributes and the ratings, in dense ids; what every reader produces.
+//
+// Raw ids (any text) and dense ids (0-based rows) are tied together by a Vocabulary. An attribute is categorical and
+// may have several values for one entity (genres), or none. Not a training batch: samplers make those.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "thaw/core/config.hpp"
+#include "thaw/graph/csr.hpp"
+
+namespace thaw::inline v0 {
+
+// Texts numbered in order of first appearance.
+class Vocabulary {
+ public:
+  static constexpr std::int32_t kUnknown = -1;
+
+  // The number of a text, added when new.
+  std::int32_t add(std::string_view text) {
+    const auto [at, is_new] = number_of_.try_emplace(std::string(text), static_cast<std::int32_t>(texts_.size()));
+    if (is_new) texts_.push_back(at->first);
+    return at->second;
+  }
+  // The number of a text, kUnknown when it was never added.
+  std::int32_t find(std::string_view text) const {
+    const auto at = number_of_.find(std::string(text));
+    return at == number_of_.end() ? kUnknown : at->second;
+  }
+  const std::string& text(std::int32_t number) const { return texts_[static_cast<std::size_t>(number)]; }
+  std::int32_t size() const { return static_cast<std::int32_t>(texts_.size()); }
+  const std::vector<std::string>& texts() const { return texts_; }
+
+ private:
+  std::vector<std::string> texts_;
+  std::unordered_map<std::string, std::int32_t> number_of_;
+};
+
+// One categorical attribute of all entities of a side: entity e has the values ids[offsets[e] .. offsets[e+1]).
+struct Attribute {
+  std::string name;                      // "genre"
+  Vocabulary values;                     // "Comedy", ...
+  std::vector<std::int32_t> offsets{0};  // (entities + 1)
+  std::vector<std::int32_t> ids;         // value numbers, no repeats inside an entity
+
+  std::span<const std::int32_t> of(std::int32_t entity) const {
+    const auto begin = static_cast<std::size_t>(offsets[static_cast<std::size_t>(entity)]);
+    const auto end = static_cast<std::size_t>(offsets[static_cast<std::size_t>(entity) + 1]);
+    return {ids.data() + begin, end - begin};
+  }
+};
+
+// All users, or all items.
+struct Entities {
+  Vocabulary ids;                     // raw ids, in dense order
+  std::vector<Attribute> attributes;  // each covers every entity
+  std::vector<std::string> titles;    // what to print for an entity; empty when there is nothing better than its id
+
+  std::int32_t size() const { return ids.size(); }
+  const std::string& title(std::int32_t entity) const {
+    return titles.empty() ? ids.text(entity) : titles[static_cast<std::size_t>(entity)];
+  }
+};
+
+struct Dataset {
+  std::string name;
+  Entities users;
+  Entities items;
+  std::vector<Rating> ratings;  // at most one for each (user, item)
+  float lowest = 1;             // the rating scale
+  float highest = 5;
+};
+
+}  // namespace thaw::inline v0
