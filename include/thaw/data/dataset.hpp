@@ -4,6 +4,8 @@
 // may have several values for one entity (genres), or none. Not a training batch: samplers make those.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -47,11 +49,21 @@ struct Attribute {
   Vocabulary values;                     // "Comedy", ...
   std::vector<std::int32_t> offsets{0};  // (entities + 1)
   std::vector<std::int32_t> ids;         // value numbers, no repeats inside an entity
+  std::int32_t declared_size = 0;        // rows that a published model's table has, where that is more than is used
 
+  // Rows that an embedding table of this attribute needs.
+  std::int32_t cardinality() const { return (std::max)(values.size(), declared_size); }
   std::span<const std::int32_t> of(std::int32_t entity) const {
     const auto begin = static_cast<std::size_t>(offsets[static_cast<std::size_t>(entity)]);
     const auto end = static_cast<std::size_t>(offsets[static_cast<std::size_t>(entity) + 1]);
     return {ids.data() + begin, end - begin};
+  }
+  // Gives the next entity its values; a repeated one counts once.
+  void append(std::span<const std::int32_t> numbers) {
+    const auto begin = static_cast<std::ptrdiff_t>(ids.size());
+    for (const std::int32_t number : numbers)
+      if (std::find(ids.begin() + begin, ids.end(), number) == ids.end()) ids.push_back(number);
+    offsets.push_back(static_cast<std::int32_t>(ids.size()));
   }
 };
 
@@ -60,6 +72,7 @@ struct Entities {
   Vocabulary ids;                     // raw ids, in dense order
   std::vector<Attribute> attributes;  // each covers every entity
   std::vector<std::string> titles;    // what to print for an entity; empty when there is nothing better than its id
+  std::vector<std::int32_t> years;    // when each entity appeared (release year), 0 where unknown; may be empty
 
   std::int32_t size() const { return ids.size(); }
   const std::string& title(std::int32_t entity) const {
@@ -71,8 +84,9 @@ struct Dataset {
   std::string name;
   Entities users;
   Entities items;
-  std::vector<Rating> ratings;  // at most one for each (user, item)
-  float lowest = 1;             // the rating scale
+  std::vector<Rating> ratings;      // at most one for each (user, item)
+  std::vector<std::int64_t> times;  // when each rating was given, in the file's unit; empty when not known
+  float lowest = 1;                 // the rating scale
   float highest = 5;
 };
 
