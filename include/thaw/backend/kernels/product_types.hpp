@@ -1,0 +1,82 @@
+// The shape of a (batched, strided) matrix product and how it is cut for threads.
+//
+//   ProductShape shape = ProductShape::row_major(4096, 64, 64);   // C (4096, 64) = A (4096, 64) x B (64, 64)
+//
+// Not a tensor type: it owns nothing and knows no names.
+#pragma once
+
+#include <algorithm>
+
+#include "thaw/core/config.hpp"
+
+namespace thaw::inline v0 {
+
+// C[b] (rows, columns) = A[b] (rows, inner) x B[b] (inner, columns). Strides count elements; rows of C are contiguous.
+struct ProductShape {
+  Index batch = 1, rows = 0, columns = 0, inner = 0;
+  Index a_row_stride = 0, a_inner_stride = 1, a_batch_stride = 0;
+  Index b_inner_stride = 0, b_column_stride = 1, b_batch_stride = 0;
+  Index c_row_stride = 0, c_batch_stride = 0;
+  bool accumulate = false;  // C += A x B instead of C = A x B
+
+  // All three dense and row-major; with a batch, one matrix after another.
+  static constexpr ProductShape row_major(Index rows, Index columns, Index inner, Index batch = 1) {
+    return {.batch = batch,
+            .rows = rows,
+            .columns = columns,
+            .inner = inner,
+            .a_row_stride = inner,
+            .a_inner_stride = 1,
+            .a_batch_stride = rows * inner,
+            .b_inner_stride = columns,
+            .b_column_stride = 1,
+            .b_batch_stride = inner * columns,
+            .c_row_stride = columns,
+            .c_batch_stride = rows * columns,
+            .accumulate = false};
+  }
+};
+
+namespace detail {
+
+namespace product_blocks {
+// A packed block of B, (256, 512) floats, takes half of a 1 MiB second-level cache; a tile of A stays in the first.
+inline constexpr Index kInner = 256;
+inline constexpr Index kColumns = 512;
+inline constexpr Index kPadding = 64;       // packed panels are filled up to whole registers
+inline constexpr Index kRowsOfTile = 16;    // at least the rows of any tile
+inline constexpr double kThreadWork = 1e6;  // operations below which a second thread costs more than it brings
+}  // namespace product_blocks
+
+enum class ProductSplit : std::uint8_t { none, batch, rows, columns, inner };
+
+inline ProductSplit product_split(const ProductShape& s, int threads) {
+#if defined(_OPENMP)
+  const double work = 2.0 * static_cast<double>(s.batch) * static_cast<double>(s.rows) *
+                      static_cast<double>(s.columns) * static_cast<double>(s.inner);
+  if (threads < 2 || work < product_blocks::kThreadWork) return ProductSplit::none;
+  if (s.batch >= 4 * threads) return ProductSplit::batch;
+  if (s.batch > 1) return ProductSplit::none;
+  const Index larger = (std::max)(s.rows, s.columns);
+  if (s.inner >= 8 * larger && s.inner >= 512 * threads) return ProductSplit::inner;
+  if (s.rows >= 12 * threads && 4 * s.rows >= s.columns) return ProductSplit::rows;
+  if (s.columns >= 32 * threads) return ProductSplit::columns;
+  if (s.rows >= 4 * threads) return ProductSplit::rows;
+  return ProductSplit::none;
+#else
+  (void)s;
+  (void)threads;
+  return ProductSplit::none;
+#endif
+}
+
+// What a register tile needs besides its pointers.
+struct TileJob {
+  Index inner, a_row, a_inner, b_inner, c_row;
+  Index last;     // columns in the last register of the tile, 1 to all
+  bool add_to_c;  // start from C instead of zero
+};
+
+}  // namespace detail
+
+}  // namespace thaw::inline v0
