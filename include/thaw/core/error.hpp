@@ -151,7 +151,7 @@ inline FaultHandler set_fault_handler(FaultHandler handler) { return std::exchan
 
 // require(a == b, "matmul: inner sizes differ, ", shape_a, " and ", shape_b): checks what a programmer must hold.
 template <class... Parts>
-THAW_ALWAYS_INLINE void require(bool holds, const Parts&... parts) {
+THAW_ALWAYS_INLINE constexpr void require(bool holds, const Parts&... parts) {
   if (!holds) [[unlikely]]
     stop(make_fault(FaultKind::mismatch, parts...));
 }

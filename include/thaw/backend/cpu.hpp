@@ -1,0 +1,244 @@
+// Cpu: the portable backend. Plain loops, one thread, no libraries: what a device gets, and the reference for others.
+//
+// A backend is a type with a Context and about a dozen static skeletons over raw pointers; operations (ops/) are
+// written once on top of them. To add a backend, supply the same functions. Not fast: see cpu_eigen.hpp for hosts.
+#pragma once
+
+#include "thaw/backend/product_shape.hpp"
+#include "thaw/backend/scalar_functions.hpp"
+#include "thaw/core/array.hpp"
+#include "thaw/core/random.hpp"
+
+namespace thaw::inline v0 {
+
+// Rows to be added up into one: segment s has the entries offsets[s] .. offsets[s+1) of `ids`.
+// An id below zero stands for "nothing" and adds zero. `offsets` may be null: one id a segment.
+struct Bags {
+  const std::int32_t* ids = nullptr;
+  const std::int32_t* offsets = nullptr;
+  Index count = 0;
+  bool mean = false;  // divide by the number of entries
+
+  Index begin(Index s) const { return offsets == nullptr ? s : offsets[s]; }
+  Index end(Index s) const { return offsets == nullptr ? s + 1 : offsets[s + 1]; }
+};
+
+struct Cpu {
+  struct Context {
+    Arena* arena = nullptr;
+  };
+
+  // y[i] = F(x[i])
+  template <class F, class R>
+  static void map(Context&, Index n, const R* x, R* y) {
+    for (Index i = 0; i < n; ++i) y[i] = F::value(x[i]);
+  }
+  // y[i] = F(a[i], b[i])
+  template <class F, class R>
+  static void zip(Context&, Index n, const R* a, const R* b, R* y) {
+    for (Index i = 0; i < n; ++i) y[i] = F::value(a[i], b[i]);
+  }
+  // y = scale * x + shift
+  template <class R>
+  static void affine_map(Context&, Index n, R scale, R shift, const R* x, R* y) {
+    for (Index i = 0; i < n; ++i) y[i] = scale * x[i] + shift;
+  }
+  template <class R>
+  static void fill(Context&, Index n, R value, R* y) {
+    for (Index i = 0; i < n; ++i) y[i] = value;
+  }
+  template <class R>
+  static void copy(Context&, Index n, const R* x, R* y) {
+    for (Index i = 0; i < n; ++i) y[i] = x[i];
+  }
+
+  // C (+)= A B + bias, batched, any strides.
+  template <class R>
+  static void product(Context&, const ProductShape& s, const R* a, const R* b, R* c, const R* bias) {
+    for (Index k = 0; k < s.batch; ++k, a += s.a_batch_stride, b += s.b_batch_stride, c += s.c_batch_stride)
+      for (Index i = 0; i < s.rows; ++i) product_row(s, a + i * s.a_row_stride, b, c + i * s.c_row_stride, bias);
+  }
+
+  // y (contiguous, of shape dims) = x seen with the given strides; a stride of 0 repeats.
+  template <class R>
+  static void strided_copy(Context&, const Shape& dims, const R* x, const Index* strides, R* y) {
+    walk(dims, strides, [&](Index offset, Index at, Index n, Index stride) {
+      for (Index i = 0; i < n; ++i) y[at + i] = x[offset + i * stride];
+    });
+  }
+  // y seen with the given strides += x (contiguous, of shape dims); a stride of 0 sums.
+  template <class R>
+  static void strided_add(Context&, const Shape& dims, const R* x, R* y, const Index* strides) {
+    walk(dims, strides, [&](Index offset, Index at, Index n, Index stride) {
+      if (stride == 0) {
+        R sum = 0;
+        for (Index i = 0; i < n; ++i) sum += x[at + i];
+        y[offset] += sum;
+      } else {
+        for (Index i = 0; i < n; ++i) y[offset + i * stride] += x[at + i];
+      }
+    });
+  }
+
+  // out (segments, width): the sum or mean of the table rows of each segment.
+  template <class R>
+  static void gather(Context&, const Bags& bags, const R* table, Index width, R* out) {
+    for (Index s = 0; s < bags.count; ++s) {
+      R* row = out + s * width;
+      for (Index j = 0; j < width; ++j) row[j] = 0;
+      for (Index e = bags.begin(s); e < bags.end(s); ++e) {
+        if (bags.ids[e] < 0) continue;
+        const R* from = table + bags.ids[e] * width;
+        for (Index j = 0; j < width; ++j) row[j] += from[j];
+      }
+      scale_row(bags, s, width, row, row);
+    }
+  }
+  // table (rows, width) += the transpose of gather, in the order of the segments.
+  template <class R>
+  static void scatter_add(Context&, const Bags& bags, const R* rows, Index width, R* table) {
+    for (Index s = 0; s < bags.count; ++s) {
+      const R weight = bag_weight<R>(bags, s);
+      for (Index e = bags.begin(s); e < bags.end(s); ++e) {
+        if (bags.ids[e] < 0) continue;
+        R* to = table + bags.ids[e] * width;
+        for (Index j = 0; j < width; ++j) to[j] += weight * rows[s * width + j];
+      }
+    }
+  }
+
+  // Each row of y is the softmax of the row of x.
+  template <class R>
+  static void softmax(Context&, Index rows, Index columns, const R* x, R* y) {
+    for (Index i = 0; i < rows; ++i, x += columns, y += columns) {
+      R most = x[0];
+      for (Index j = 1; j < columns; ++j) most = x[j] > most ? x[j] : most;
+      R sum = 0;
+      for (Index j = 0; j < columns; ++j) sum += (y[j] = Exp::value(x[j] - most));
+      const R inverse = R(1) / sum;
+      for (Index j = 0; j < columns; ++j) y[j] *= inverse;
+    }
+  }
+  // d = y * (g - sum(g * y)), the gradient of softmax.
+  template <class R>
+  static void softmax_backward(Context&, Index rows, Index columns, const R* y, const R* g, R* d) {
+    for (Index i = 0; i < rows; ++i, y += columns, g += columns, d += columns) {
+      R dot = 0;
+      for (Index j = 0; j < columns; ++j) dot += g[j] * y[j];
+      for (Index j = 0; j < columns; ++j) d[j] = y[j] * (g[j] - dot);
+    }
+  }
+
+  // y = (x - mean) / sqrt(variance + epsilon) * weight + bias, for each row.
+  template <class R>
+  static void layer_norm(Context&, Index rows, Index columns, R epsilon, const R* x, const R* weight, const R* bias,
+                         R* y) {
+    for (Index i = 0; i < rows; ++i, x += columns, y += columns) {
+      const RowMoments<R> m = moments(columns, epsilon, x);
+      for (Index j = 0; j < columns; ++j) y[j] = (x[j] - m.mean) * m.inverse_deviation * weight[j] + bias[j];
+    }
+  }
+  // d_x is overwritten; d_weight and d_bias are added to.
+  template <class R>
+  static void layer_norm_backward(Context&, Index rows, Index columns, R epsilon, const R* x, const R* weight,
+                                  const R* g, R* d_x, R* d_weight, R* d_bias) {
+    for (Index i = 0; i < rows; ++i, x += columns, g += columns, d_x += columns) {
+      const RowMoments<R> m = moments(columns, epsilon, x);
+      R sum = 0, dot = 0;
+      for (Index j = 0; j < columns; ++j) {
+        const R normal = (x[j] - m.mean) * m.inverse_deviation;
+        d_weight[j] += g[j] * normal;
+        d_bias[j] += g[j];
+        sum += g[j] * weight[j];
+        dot += g[j] * weight[j] * normal;
+      }
+      const R n = static_cast<R>(columns);
+      for (Index j = 0; j < columns; ++j) {
+        const R normal = (x[j] - m.mean) * m.inverse_deviation;
+        d_x[j] = m.inverse_deviation * (g[j] * weight[j] - sum / n - normal * dot / n);
+      }
+    }
+  }
+
+  // y = x with dropped elements zero and the others scaled up.
+  template <class R>
+  static void dropout(Context&, const DropoutRule& rule, Index rows, Index columns, const R* x, R* y) {
+    const R scale = static_cast<R>(rule.scale());
+    for (Index i = 0; i < rows; ++i)
+      for (Index begin = 0; begin < columns; begin += 8) {
+        const Words4 words = rule.words(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(begin),
+                                        static_cast<std::uint64_t>(columns));
+        for (Index j = begin; j < begin + 8 && j < columns; ++j)
+          y[i * columns + j] = rule.keeps(words, static_cast<std::uint64_t>(j)) ? x[i * columns + j] * scale : R(0);
+      }
+  }
+
+ protected:
+  template <class R>
+  struct RowMoments {
+    R mean, inverse_deviation;
+  };
+  template <class R>
+  static RowMoments<R> moments(Index n, R epsilon, const R* x) {
+    R sum = 0, squares = 0;
+    for (Index j = 0; j < n; ++j) sum += x[j];
+    const R mean = sum / static_cast<R>(n);
+    for (Index j = 0; j < n; ++j) squares += (x[j] - mean) * (x[j] - mean);
+    return {mean, R(1) / Sqrt::value(squares / static_cast<R>(n) + epsilon)};
+  }
+
+  template <class R>
+  static R bag_weight(const Bags& bags, Index s) {
+    const Index n = bags.end(s) - bags.begin(s);
+    return bags.mean && n > 1 ? R(1) / static_cast<R>(n) : R(1);
+  }
+  template <class R>
+  static void scale_row(const Bags& bags, Index s, Index width, const R* x, R* y) {
+    const R weight = bag_weight<R>(bags, s);
+    if (weight == R(1)) return;
+    for (Index j = 0; j < width; ++j) y[j] = weight * x[j];
+  }
+
+  template <class R>
+  static void product_row(const ProductShape& s, const R* a, const R* b, R* c, const R* bias) {
+    if (!s.accumulate)
+      for (Index j = 0; j < s.columns; ++j) c[j] = bias == nullptr ? R(0) : bias[j];
+    if (s.b_inner_stride == 1) {  // dot products: B is stored by column
+      for (Index j = 0; j < s.columns; ++j) {
+        R sum = 0;
+        for (Index k = 0; k < s.inner; ++k) sum += a[k * s.a_inner_stride] * b[j * s.b_column_stride + k];
+        c[j] += sum;
+      }
+    } else {
+      for (Index k = 0; k < s.inner; ++k) {
+        const R x = a[k * s.a_inner_stride];
+        for (Index j = 0; j < s.columns; ++j) c[j] += x * b[k * s.b_inner_stride + j * s.b_column_stride];
+      }
+    }
+  }
+
+  // Calls run(offset, at, n, stride) for every innermost line: `offset` into the strided side, `at` into the
+  // contiguous one.
+  template <class Run>
+  static void walk(const Shape& dims, const Index* strides, Run run) {
+    if (dims.size() == 0) return;
+    if (dims.rank == 0) return run(Index(0), Index(0), Index(1), Index(1));
+    const int last = dims.rank - 1;
+    Index at = 0, offset = 0;
+    Index position[Shape::kMaxRank] = {};
+    for (;;) {
+      run(offset, at, dims[last], strides[last]);
+      at += dims[last];
+      int axis = last - 1;
+      for (; axis >= 0; --axis) {
+        offset += strides[axis];
+        if (++position[axis] < dims[axis]) break;
+        offset -= strides[axis] * dims[axis];
+        position[axis] = 0;
+      }
+      if (axis < 0) return;
+    }
+  }
+};
+
+}  // namespace thaw::inline v0
