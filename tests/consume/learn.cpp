@@ -1,7 +1,6 @@
 // A stranger's program that learns: everything that training offers compiles, and the same sum comes out.
-#include <thaw/train.hpp>
-
 #include <cstdio>
+#include <thaw/train.hpp>
 #include <vector>
 
 int main() {

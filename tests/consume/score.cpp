@@ -1,7 +1,6 @@
 // A stranger's program that scores: 1 + 4 + 9 + 16 = 30, in a fixed buffer.
-#include <thaw/infer.hpp>
-
 #include <cstdio>
+#include <thaw/infer.hpp>
 
 namespace {
 
