@@ -31,8 +31,8 @@ inline float half_to_float(std::uint16_t bits) {
   const std::uint32_t fraction = bits & 0x3FFu;
   if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000u | fraction << 13);
   if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
-  const float small = static_cast<float>(fraction) * 0x1p-24f;  // exact: subnormal halves are normal floats
-  return sign != 0 ? -small : small;
+  const float subnormal = static_cast<float>(fraction) * 0x1p-24f;  // exact: subnormal halves are normal floats
+  return sign != 0 ? -subnormal : subnormal;
 }
 
 inline float bfloat16_to_float(std::uint16_t bits) {
