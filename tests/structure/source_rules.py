@@ -39,11 +39,11 @@ FUNCTION_START = re.compile(r"^(\s*)(?!(namespace|class|struct|enum|union|extern
 
 def code_only(text):
     """The text without comments and string contents, lines kept."""
-    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|\'(?:\\.|[^\'\\\n])\'|"(?:\\.|[^"\\\n])*"', re.S)
 
     def blank(match):
         token = match.group(0)
-        return '""' if token.startswith('"') else "\n" * token.count("\n")
+        return ('""' if token[0] in "\"R'" else "") + "\n" * token.count("\n")
 
     include = re.compile(r'^\s*#\s*include[^\n]*', re.M)
     kept = include.sub(lambda m: m.group(0).replace('"', "'"), text)
@@ -55,13 +55,14 @@ def line_of(text, position):
 
 
 def long_functions(lines):
-    """Functions whose opening and closing lines, found by their equal indent, lie far apart."""
+    """(line, size) of the functions that do not fit on a screen."""
     for start, line in enumerate(lines):
-        match = FUNCTION_START.match(line)
-        if not match or "(" not in "".join(lines[max(0, start - 6):start + 1]):
+        if not FUNCTION_START.match(line) or "(" not in "".join(lines[max(0, start - 6):start + 1]):
             continue
-        closing = match.group(1) + "}"
-        end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith(closing)), start)
+        depth, end = 1, start
+        while depth > 0 and end + 1 < len(lines):
+            end += 1
+            depth += lines[end].count("{") - lines[end].count("}")
         if end - start + 1 > MAX_FUNCTION_LINES:
             yield start + 1, end - start + 1
 
