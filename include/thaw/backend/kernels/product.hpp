@@ -1,6 +1,6 @@
 // Matrix products over plain pointers: C = A x B, C += A x B, with an optional row of biases, batched.
 //
-//   ProductShape shape = ProductShape::row_major(rows, columns, inner);
+//   ProductShape shape = row_major_product(rows, columns, inner);
 //   product(isa, shape, a, b, c, bias, scratch);                 // scratch: product_scratch_bytes<float>(shape)
 //
 // Any stride is allowed for A and B, so a transposed operand is the same call. Nothing is allocated, and a result
@@ -8,28 +8,11 @@
 // checked here. Built for tall, skinny and small products; `eigen_product.hpp` adds large square ones.
 #pragma once
 
-#include "thaw/backend/kernels/isa.hpp"
+#include "thaw/backend/kernels/lanes.hpp"
 #include "thaw/backend/kernels/product_types.hpp"
 
-#define THAW_KERNEL_NAMESPACE portable
-#define THAW_KERNEL_TARGET
-#define THAW_KERNEL_BYTES 16
-#define THAW_KERNEL_ROWS 4
-#include "thaw/backend/kernels/product_tiles.hpp"
-
-#if THAW_X86_KERNELS
-#define THAW_KERNEL_NAMESPACE avx2
-#define THAW_KERNEL_TARGET THAW_TARGET_AVX2
-#define THAW_KERNEL_BYTES 32
-#define THAW_KERNEL_ROWS 6
-#include "thaw/backend/kernels/product_tiles.hpp"
-
-#define THAW_KERNEL_NAMESPACE avx512
-#define THAW_KERNEL_TARGET THAW_TARGET_AVX512
-#define THAW_KERNEL_BYTES 64
-#define THAW_KERNEL_ROWS 12
-#include "thaw/backend/kernels/product_tiles.hpp"
-#endif
+#define THAW_KERNEL_FILE "thaw/backend/kernels/product_tiles.hpp"
+#include "thaw/backend/kernels/for_each_isa.hpp"
 
 namespace thaw::inline v0 {
 

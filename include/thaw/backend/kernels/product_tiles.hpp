@@ -1,69 +1,18 @@
-// The product kernels of one instruction set. Included once for each set by product.hpp, which defines
-//   THAW_KERNEL_NAMESPACE, THAW_KERNEL_TARGET, THAW_KERNEL_BYTES (of a register), THAW_KERNEL_ROWS (of a tile)
-// and found empty by anyone else. Registers are vector-extension types that never cross a call by value, so that no
-// calling convention depends on the instruction set.
+// The product kernels of one instruction set. Included by product.hpp for each set; empty otherwise.
 #if defined(THAW_KERNEL_NAMESPACE)
 
 #include <utility>
 
-#include "thaw/backend/kernels/isa.hpp"
+#include "thaw/backend/kernels/lanes.hpp"
 #include "thaw/backend/kernels/product_types.hpp"
 
 namespace thaw::inline v0 {
 namespace detail::THAW_KERNEL_NAMESPACE {
 
 #define THAW_KERNEL THAW_KERNEL_TARGET inline
-#define THAW_KERNEL_INLINE THAW_KERNEL_TARGET __attribute__((always_inline)) inline
+#define THAW_KERNEL_INLINE THAW_KERNEL_TARGET THAW_ALWAYS_INLINE
 
 inline constexpr int kTileRows = THAW_KERNEL_ROWS;
-
-template <class Real>
-struct Lanes {
-  typedef Real Vector __attribute__((vector_size(THAW_KERNEL_BYTES)));
-  static constexpr int kCount = THAW_KERNEL_BYTES / static_cast<int>(sizeof(Real));
-};
-
-template <class Vector, class Real>
-THAW_KERNEL_INLINE void load(Vector& v, const Real* from) {
-  __builtin_memcpy(&v, from, sizeof(Vector));
-}
-template <class Vector, class Real>
-THAW_KERNEL_INLINE void store(Real* to, const Vector& v) {
-  __builtin_memcpy(to, &v, sizeof(Vector));
-}
-
-// The first `count` lanes from memory, zero in the others. Nothing behind them is touched.
-template <class Vector, class Real>
-THAW_KERNEL_INLINE void load_part(Vector& v, const Real* from, Index count) {
-#if THAW_KERNEL_BYTES == 64
-  Vector zero = {};
-  if constexpr (sizeof(Real) == 4)
-    v = (Vector)__builtin_ia32_loadups512_mask(from, zero, static_cast<unsigned short>((1u << count) - 1u));
-  else
-    v = (Vector)__builtin_ia32_loadupd512_mask(from, zero, static_cast<unsigned char>((1u << count) - 1u));
-#else
-  constexpr int kLanes = static_cast<int>(sizeof(Vector) / sizeof(Real));
-  if (count == kLanes) return load(v, from);
-  Real part[kLanes] = {};
-  for (Index i = 0; i < count; ++i) part[i] = from[i];
-  load(v, part);
-#endif
-}
-template <class Vector, class Real>
-THAW_KERNEL_INLINE void store_part(Real* to, const Vector& v, Index count) {
-#if THAW_KERNEL_BYTES == 64
-  if constexpr (sizeof(Real) == 4)
-    __builtin_ia32_storeups512_mask(to, v, static_cast<unsigned short>((1u << count) - 1u));
-  else
-    __builtin_ia32_storeupd512_mask(to, v, static_cast<unsigned char>((1u << count) - 1u));
-#else
-  constexpr int kLanes = static_cast<int>(sizeof(Vector) / sizeof(Real));
-  if (count == kLanes) return store(to, v);
-  Real part[kLanes];
-  store(part, v);
-  for (Index i = 0; i < count; ++i) to[i] = part[i];
-#endif
-}
 
 // The last register of a row of B inside a tile: masked where masks are free, else packing has filled it up.
 template <class Vector, class Real>
@@ -520,8 +469,4 @@ THAW_KERNEL void product_serial(const ProductShape& s, const Real* a, const Real
 }  // namespace detail::THAW_KERNEL_NAMESPACE
 }  // namespace thaw::inline v0
 
-#undef THAW_KERNEL_NAMESPACE
-#undef THAW_KERNEL_TARGET
-#undef THAW_KERNEL_BYTES
-#undef THAW_KERNEL_ROWS
 #endif

@@ -1,41 +1,33 @@
-// The shape of a (batched, strided) matrix product and how it is cut for threads.
+// How a (batched, strided) matrix product is cut into blocks and over threads.
 //
-//   ProductShape shape = ProductShape::row_major(4096, 64, 64);   // C (4096, 64) = A (4096, 64) x B (64, 64)
+//   ProductShape shape = row_major_product(4096, 64, 64);   // C (4096, 64) = A (4096, 64) x B (64, 64)
 //
-// Not a tensor type: it owns nothing and knows no names.
+// Not the kernels: those are in product_tiles.hpp.
 #pragma once
 
 #include <algorithm>
 
+#include "thaw/backend/product_shape.hpp"
 #include "thaw/core/config.hpp"
 
 namespace thaw::inline v0 {
 
-// C[b] (rows, columns) = A[b] (rows, inner) x B[b] (inner, columns). Strides count elements; rows of C are contiguous.
-struct ProductShape {
-  Index batch = 1, rows = 0, columns = 0, inner = 0;
-  Index a_row_stride = 0, a_inner_stride = 1, a_batch_stride = 0;
-  Index b_inner_stride = 0, b_column_stride = 1, b_batch_stride = 0;
-  Index c_row_stride = 0, c_batch_stride = 0;
-  bool accumulate = false;  // C += A x B instead of C = A x B
-
-  // All three dense and row-major; with a batch, one matrix after another.
-  static constexpr ProductShape row_major(Index rows, Index columns, Index inner, Index batch = 1) {
-    return {.batch = batch,
-            .rows = rows,
-            .columns = columns,
-            .inner = inner,
-            .a_row_stride = inner,
-            .a_inner_stride = 1,
-            .a_batch_stride = rows * inner,
-            .b_inner_stride = columns,
-            .b_column_stride = 1,
-            .b_batch_stride = inner * columns,
-            .c_row_stride = columns,
-            .c_batch_stride = rows * columns,
-            .accumulate = false};
-  }
-};
+// All three operands dense and row-major; with a batch, one matrix after another.
+constexpr ProductShape row_major_product(Index rows, Index columns, Index inner, Index batch = 1) {
+  return {.batch = batch,
+          .rows = rows,
+          .columns = columns,
+          .inner = inner,
+          .a_row_stride = inner,
+          .a_inner_stride = 1,
+          .a_batch_stride = rows * inner,
+          .b_inner_stride = columns,
+          .b_column_stride = 1,
+          .b_batch_stride = inner * columns,
+          .c_row_stride = columns,
+          .c_batch_stride = rows * columns,
+          .accumulate = false};
+}
 
 namespace detail {
 
