@@ -1,0 +1,56 @@
+// A folder of its own for one test, removed with what is in it.
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+namespace file_test {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::error_code ignored;
+    std::string pattern = (std::filesystem::temp_directory_path(ignored) / "thaw_file_XXXXXX").string();
+    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+
+  std::string operator/(const char* name) const { return path_ + "/" + name; }
+  int files() const {
+    int count = 0;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(path_, ignored))
+      count += entry.exists(ignored) ? 1 : 0;
+    return count;
+  }
+
+ private:
+  std::string path_;
+};
+
+inline std::string contents_of(const std::string& path) {
+  std::string out;
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  if (file == nullptr) return out;
+  char part[4096];
+  for (std::size_t got = 0; (got = std::fread(part, 1, sizeof part, file)) > 0;) out.append(part, got);
+  std::fclose(file);
+  return out;
+}
+
+inline bool put_file(const std::string& path, const std::string& bytes) {
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) return false;
+  const bool whole = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+  return std::fclose(file) == 0 && whole;
+}
+
+}  // namespace file_test
