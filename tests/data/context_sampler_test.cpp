@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -72,7 +73,9 @@ TEST_CASE("ContextSampler: exact sizes, distinct, target first, query items in f
   for (int u = 0; u < 90; u += 2) allowed_users.push_back(u);
   for (int i = 0; i < 70; i += 2) allowed_items.push_back(i);
   const Profiles profiles;
-  for (const auto& [name, sample] : all_samplers(profiles)) {
+  for (const auto& entry : all_samplers(profiles)) {
+    const std::string& name = entry.first;
+    const Sample& sample = entry.second;
     CAPTURE(name);
     thaw::ContextSampler sampler(graph, {.users = 20, .items = 16}, allowed_users, allowed_items);
     for (std::uint64_t index = 0; index < 60; ++index) {
@@ -104,7 +107,9 @@ TEST_CASE("ContextSampler: exact sizes, distinct, target first, query items in f
 TEST_CASE("ContextSampler: less data than asked for gives a smaller context") {
   const auto graph = RatingGraph::from_ratings(random_ratings(1, 90, 70, 6), 90, 70);
   const Profiles profiles;
-  for (const auto& [name, sample] : all_samplers(profiles)) {
+  for (const auto& entry : all_samplers(profiles)) {
+    const std::string& name = entry.first;
+    const Sample& sample = entry.second;
     CAPTURE(name);
     thaw::ContextSampler sampler(graph, {.users = 200, .items = 100});
     Philox rng(1);
@@ -260,7 +265,9 @@ TEST_CASE("ContextSampler: hidden ratings are never read") {
   const auto graph = RatingGraph::from_ratings(visible, 90, 70);
   const auto truth = RatingGraph::from_ratings(poisoned, 90, 70);
   const Profiles profiles;
-  for (const auto& [name, sample] : all_samplers(profiles)) {
+  for (const auto& entry : all_samplers(profiles)) {
+    const std::string& name = entry.first;
+    const Sample& sample = entry.second;
     CAPTURE(name);
     thaw::ContextSampler sampler(graph, {.users = 12, .items = 12});
     int hidden = 0;
@@ -284,10 +291,12 @@ TEST_CASE("ContextSampler: hidden ratings are never read") {
 TEST_CASE("ContextSampler: the same contexts on 1 and 8 threads, whatever was sampled before") {
   const auto graph = RatingGraph::from_ratings(random_ratings(6, 90, 70, 5), 90, 70);
   const Profiles profiles;
-  for (const auto& [name, sample] : all_samplers(profiles)) {
+  for (const auto& entry : all_samplers(profiles)) {
+    const std::string& name = entry.first;
+    const Sample& sample = entry.second;
     CAPTURE(name);
     const std::size_t count = 160;
-    const auto make = [&, &sample = sample](std::size_t threads) {
+    const auto make = [&](std::size_t threads) {
       std::vector<Context> contexts(count);
       std::vector<std::thread> workers;
       for (std::size_t t = 0; t < threads; ++t) {
