@@ -109,12 +109,11 @@ inline std::string heat_maps_section(const Report& report) {
   if (report.heat_maps.empty()) return {};
   std::string body;
   for (const HeatMap& map : report.heat_maps) {
-    const std::string scroll =
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" + escape_html(map.title) + "\">";
-    body += figure(map.title,
-                   wide_and_narrow(scroll + heat_map_svg(map, kWideChart) + "</div>",
-                                   scroll + heat_map_svg(map, kNarrowChart) + "</div>"),
-                   map.caption);
+    const std::string wide = heat_map_svg(map, kWideChart);
+    const bool has_two_sizes = has_data(map) && map.column_labels.size() <= detail::kManyColumns;
+    const std::string drawing = has_two_sizes ? wide_and_narrow(wide, heat_map_svg(map, kNarrowChart)) : wide;
+    const std::string scroll = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"";
+    body += figure(map.title, scroll + escape_html(map.title) + "\">\n" + drawing + "</div>\n", map.caption);
   }
   return section("What it attends to", "", body);
 }

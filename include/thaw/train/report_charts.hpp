@@ -78,10 +78,16 @@ inline std::string curve_path(const std::vector<double>& x, const std::vector<do
       visit(begin);
       continue;
     }
-    std::size_t lowest = begin, highest = begin;
-    for (std::size_t i = begin; i < (std::min)(begin + stretch, size); ++i) {
-      if (!(y[i] >= y[lowest])) lowest = i;
-      if (!(y[i] <= y[highest])) highest = i;
+    const std::size_t end = (std::min)(begin + stretch, size);
+    std::size_t lowest = end, highest = end;
+    for (std::size_t i = begin; i < end; ++i) {
+      if (!std::isfinite(y[i])) continue;
+      if (lowest == end || y[i] < y[lowest]) lowest = i;
+      if (highest == end || y[i] > y[highest]) highest = i;
+    }
+    if (lowest == end) {
+      visit(begin);  // nothing here: a gap
+      continue;
     }
     visit((std::min)(lowest, highest));
     if (lowest != highest) visit((std::max)(lowest, highest));
@@ -89,22 +95,27 @@ inline std::string curve_path(const std::vector<double>& x, const std::vector<do
   return path;
 }
 
-// The part of the vertical axis worth showing: the first steps of a loss may be many times the rest, so the raw
-// values only widen the range up to a point, the smoothed line always fits.
+// The part of the vertical axis worth showing. The first steps of a loss may be many times the rest and would press
+// everything else flat, so of each smoothed curve the highest and lowest hundredth and of the noise around it all
+// but a quarter of the range may leave the frame; marked points never do.
 inline Range vertical_range(const CurveChart& chart) {
-  Range range;
+  Range lines, all;
   for (const Curve& curve : chart.curves) {
-    const auto line = curve.smoothing > 0 ? smoothed(curve.y, curve.smoothing) : curve.y;
-    for (std::size_t i = 0; i < curve_size(curve); ++i) range.cover(line[i]);
+    const std::size_t size = curve_size(curve);
+    std::vector<double> line = curve.smoothing > 0 ? smoothed(curve.y, curve.smoothing) : curve.y;
+    line.resize(size);
+    std::erase_if(line, [](double y) { return !std::isfinite(y); });
+    std::sort(line.begin(), line.end());
+    const std::size_t cut = curve.smoothing > 0 ? line.size() / 50 : 0;
+    for (std::size_t i = cut; i + cut < line.size(); ++i) lines.cover(line[i]);
+    for (std::size_t i = 0; i < size; ++i) all.cover(curve.y[i]);
   }
-  const Range lines = range;
-  for (const Curve& curve : chart.curves) {
-    for (std::size_t i = 0; i < curve_size(curve) && curve.smoothing > 0; ++i) {
-      const double room = 0.25 * (lines.high - lines.low);
-      range.cover((std::min)((std::max)(curve.y[i], lines.low - room), lines.high + room));
-    }
-  }
-  return range;
+  if (lines.is_empty()) return lines;
+  const double room = 0.25 * (lines.high - lines.low);
+  bool has_noise = false;
+  for (const Curve& curve : chart.curves) has_noise = has_noise || curve.smoothing > 0;
+  if (!has_noise) return lines;
+  return {(std::max)(all.low, lines.low - room), (std::min)(all.high, lines.high + room)};
 }
 
 struct Frame {
@@ -146,6 +157,18 @@ inline double draw_legend(Svg& svg, const CurveChart& chart, double left, double
   return y;
 }
 
+// Says so when values lie beyond the frame.
+inline void draw_cut_note(Svg& svg, const CurveChart& chart, const Scale& up, double right, double y) {
+  Range all;
+  for (const Curve& curve : chart.curves)
+    for (std::size_t i = 0; i < curve_size(curve); ++i) all.cover(curve.y[i]);
+  std::string note;
+  if (all.high > up.data_high) note = "values up to " + significant_text(all.high, 3);
+  if (all.low < up.data_low)
+    note += (note.empty() ? "values down to " : " and down to ") + significant_text(all.low, 3);
+  if (!note.empty()) svg.text(right, y, note + " not shown", "tick", "end");
+}
+
 inline std::size_t best_point(const Curve& curve, MarkBest mark) {
   const std::size_t size = curve_size(curve);
   std::size_t best = size;
@@ -169,14 +192,24 @@ inline void draw_best(Svg& svg, const Curve& curve, MarkBest mark, const std::st
   svg.text(middle, mark == MarkBest::highest ? y - 13 : y + 21, words, "label halo", "middle");
 }
 
+// Values outside the frame become gaps; those next to the frame stop at its edge, so that the line reaches it.
+inline std::vector<double> inside(const std::vector<double>& y, const Scale& up) {
+  const auto is_inside = [&](std::size_t i) { return i < y.size() && y[i] >= up.data_low && y[i] <= up.data_high; };
+  std::vector<double> cut(y);
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    if (!std::isfinite(y[i]) || is_inside(i)) continue;
+    const bool is_next = is_inside(i + 1) || (i > 0 && is_inside(i - 1));
+    cut[i] = is_next ? (y[i] > up.data_high ? up.data_high : up.data_low) : kNoData;
+  }
+  return cut;
+}
+
 inline void draw_curve(Svg& svg, const Curve& curve, const std::string& colour, const Scale& across, const Scale& up) {
   const std::size_t size = curve_size(curve);
   if (curve.smoothing > 0) {
-    std::vector<double> inside(curve.y);  // the frame cuts what leaves it
-    for (double& y : inside)
-      if (std::isfinite(y)) y = (std::min)((std::max)(y, up.data_low), up.data_high);
-    svg.path(curve_path(curve.x, inside, size, across, up), "raw " + colour);
-    svg.path(curve_path(curve.x, smoothed(curve.y, curve.smoothing), size, across, up), "curve " + colour);
+    svg.path(curve_path(curve.x, inside(curve.y, up), size, across, up), "raw " + colour);
+    const auto line = inside(smoothed(curve.y, curve.smoothing), up);
+    svg.path(curve_path(curve.x, line, size, across, up), "curve " + colour);
   } else {
     svg.path(curve_path(curve.x, curve.y, size, across, up), "curve " + colour);
   }
@@ -197,11 +230,12 @@ inline std::string curve_chart_svg(const CurveChart& chart, double width) {
       if (std::isfinite(curve.y[i])) across_range.cover(curve.x[i]);
   detail::Range up_range = detail::vertical_range(chart);
   if (across_range.is_empty() || up_range.is_empty()) return no_data_box(chart.title);
+  if (across_range.low > 0 && across_range.low < 0.1 * across_range.high) across_range.low = 0;
   if (across_range.low == across_range.high) across_range.high = across_range.low + 1;
   const bool is_narrow = width < 500;
   const double room = 0.08 * (up_range.high - up_range.low);  // for the label of the best point
   if (chart.mark_best == MarkBest::highest) up_range.high += room;
-  if (chart.mark_best == MarkBest::lowest) up_range.low -= room;
+  if (chart.mark_best == MarkBest::lowest) up_range.low -= up_range.low >= 0 ? (std::min)(room, up_range.low) : room;
   const Ticks up_ticks = make_ticks(up_range.low, up_range.high, 6);
   const Ticks across_ticks = make_ticks(across_range.low, across_range.high, is_narrow ? 5 : 9);
   double label_width = 0;
@@ -214,6 +248,7 @@ inline std::string curve_chart_svg(const CurveChart& chart, double width) {
   const detail::Frame frame{label_width + 12, legend_end + 36, width - 14, height - 42};
   const detail::Scale across{across_range.low, across_range.high, frame.left, frame.right};
   const detail::Scale up{up_ticks.first, up_ticks.last(), frame.bottom, frame.top};
+  detail::draw_cut_note(svg, chart, up, width - 4, legend_end + 24);
   detail::draw_axes(svg, frame, across_ticks, up_ticks, across, up);
   svg.text((frame.left + frame.right) / 2, height - 6, chart.x_label, "tick", "middle");
   for (std::size_t i = 0; i < chart.curves.size(); ++i)
@@ -231,7 +266,8 @@ namespace detail {
 struct BarLayout {
   double width, names, panel, values;  // whole width; column of names; one panel; its column of numbers
   std::size_t panels_in_row;
-  double row = 25, head = 30, foot = 46;
+  double row, head, foot;
+  bool names_above;  // no room for a column of names: each stands above its bar
 };
 
 inline BarLayout bar_layout(const MetricBars& bars, double width) {
@@ -240,14 +276,17 @@ inline BarLayout bar_layout(const MetricBars& bars, double width) {
   double longest = 0;
   for (const ScoredSystem& system : bars.systems)
     longest = (std::max)(longest, text_width(system.name, kLabelSize) + 14);
-  layout.names = (std::min)(longest, width * (width < 500 ? 0.4 : 0.26));
-  const std::size_t most = width < 500 ? 1 : 3;
+  layout.names_above = width < 500;
+  layout.names = layout.names_above ? 0 : (std::min)(longest, width * 0.26);
+  const std::size_t most = layout.names_above ? 1 : 3;
   layout.panels_in_row = (std::min)(most, bars.groups.size());
   layout.panel = (width - layout.names) / static_cast<double>(layout.panels_in_row);
   layout.values = text_width(fixed_text(-0.1, bars.decimals), kLabelSize) + 10;
-  layout.row = 25;
+  layout.row = layout.names_above ? 42 : 25;
   layout.head = 30;
-  layout.foot = 50;
+  bool has_optimum = false;
+  for (const MetricBars::Group& group : bars.groups) has_optimum = has_optimum || std::isfinite(group.optimum);
+  layout.foot = has_optimum ? 50 : 32;
   return layout;
 }
 
@@ -290,23 +329,39 @@ inline void draw_bar(Svg& svg, const MetricBars& bars, const MetricBars::Group& 
   svg.text(value_right, y + 4, fixed_text(value.mean, bars.decimals), "number " + kind, "end");
 }
 
+inline void draw_names(Svg& svg, const MetricBars& bars, const BarLayout& layout, double top) {
+  const double room = layout.names_above ? layout.width - 8 : layout.names - 8;
+  for (std::size_t system = 0; system < bars.systems.size(); ++system) {
+    const ScoredSystem& shown = bars.systems[system];
+    const double bottom = top + layout.row * static_cast<double>(system + 1);
+    svg.text(layout.names_above ? 9 : layout.names - 8, bottom - (layout.names_above ? 26 : 8.5),
+             shorten_text(shown.name, columns_that_fit(room, kLabelSize)),
+             shown.kind == SystemKind::model ? "label strong" : "label", layout.names_above ? "start" : "end", 0,
+             shown.name);
+  }
+}
+
 inline void draw_group(Svg& svg, const MetricBars& bars, const MetricBars::Group& group, const BarLayout& layout,
                        double left, double top, const Range& range) {
   const double right = left + layout.panel - layout.values - 10;
-  const Ticks ticks = make_ticks(range.low, range.high, layout.panel > 400 ? 6 : 4);
-  const Scale across{ticks.first, ticks.last(), left + 4, right};
+  const Ticks ticks = make_ticks(range.low, range.high, layout.panel > 400 ? 6 : 5);
+  // The axis ends where the data do, so that bars fill their panel; ticks beyond are not drawn.
+  const double from = range.low < 0 ? ticks.first : 0;
+  const Scale across{from, range.high > 0 ? range.high + 0.02 * (range.high - from) : 0, left + 4, right};
   const double first = top + layout.head, bottom = first + layout.row * static_cast<double>(bars.systems.size());
   svg.text(left + 4, top + 16, shorten_text(group.scenario, columns_that_fit(layout.panel - 12, kLabelSize + 1)),
            "head", "start", 0, group.scenario);
   for (int i = 0; i < ticks.count; ++i) {
     const double x = across(ticks.at(i));
+    if (x > right + 1) continue;
     svg.line(x, first, x, bottom, std::abs(ticks.at(i)) < ticks.step / 2 ? "axis" : "grid");
-    const bool has_text = ticks.count <= 5 || layout.panel > 400 || i % 2 == 0;
+    const double room = across(ticks.at(1)) - across(ticks.at(0));
+    const bool has_text = i % 2 == 0 || room > text_width(ticks.text(1), kLabelSize) + 6;
     if (has_text) svg.text(x, bottom + 16, ticks.text(i), "tick", "middle");
   }
   for (std::size_t system = 0; system < bars.systems.size(); ++system)
-    draw_bar(svg, bars, group, system, first + layout.row * (static_cast<double>(system) + 0.5), right + layout.values,
-             across);
+    draw_bar(svg, bars, group, system, first + layout.row * static_cast<double>(system + 1) - 12.5,
+             right + layout.values, across);
   if (!std::isfinite(group.optimum)) return;
   const double x = across(group.optimum);
   svg.line(x, first - 4, x, bottom + 2, "optimum");
@@ -330,12 +385,7 @@ inline std::string metric_bars_svg(const MetricBars& bars, double width) {
           bars.title + " of each system, by scenario; the numbers are in the tables below");
   for (std::size_t row = 0; row < rows; ++row) {
     const double top = row_height * static_cast<double>(row);
-    for (std::size_t system = 0; system < bars.systems.size(); ++system) {
-      const ScoredSystem& shown = bars.systems[system];
-      svg.text(layout.names - 8, top + layout.head + layout.row * (static_cast<double>(system) + 0.5) + 4,
-               shorten_text(shown.name, columns_that_fit(layout.names - 8, detail::kLabelSize)),
-               std::string("label ") + (shown.kind == SystemKind::model ? "strong" : ""), "end", 0, shown.name);
-    }
+    detail::draw_names(svg, bars, layout, top + layout.head);
     for (std::size_t i = 0; i < in_row && row * in_row + i < bars.groups.size(); ++i)
       detail::draw_group(svg, bars, bars.groups[row * in_row + i], layout,
                          layout.names + layout.panel * static_cast<double>(i), top, range);

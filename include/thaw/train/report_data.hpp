@@ -85,7 +85,7 @@ struct Scores {
   std::vector<Metric> metrics;  // the first one decides the verdict
   std::vector<Scenario> scenarios;
   std::string spread_text = "standard deviation over seeds";
-  std::string interval_text = "95 % bootstrap interval";
+  std::string interval_text = "95\u00a0% bootstrap interval";
 };
 
 // One metric of all systems, one group for each scenario: what a bar chart shows.

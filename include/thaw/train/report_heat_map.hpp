@@ -19,6 +19,9 @@ namespace thaw::inline v0 {
 
 namespace detail {
 
+// From here on labels are small, and one drawing serves all screens: twice a thousand cells would double the page.
+inline constexpr std::size_t kManyColumns = 16;
+
 struct HeatLayout {
   std::size_t rows, columns;
   double left, top, cell, label_size;  // where the cells begin, their side, size of the labels' type
@@ -40,7 +43,7 @@ inline HeatLayout heat_layout(const HeatMap& map, double width) {
   layout.columns = map.column_labels.size();
   const bool is_narrow = width < 500;
   const double columns = static_cast<double>(layout.columns);
-  layout.label_size = columns > 16 ? 10.5 : kLabelSize;
+  layout.label_size = layout.columns > kManyColumns ? 10.5 : kLabelSize;
   layout.row_columns = (std::min)(longest_label(map.row_labels), is_narrow ? 16 : 30);
   layout.column_columns = (std::min)(longest_label(map.column_labels), is_narrow ? 16 : 26);
   const double axis = map.row_axis.empty() ? 0 : 20;
@@ -87,7 +90,7 @@ inline void draw_heat_cells(Svg& svg, const HeatMap& map, const HeatLayout& layo
                     " fill-opacity=\"" + Svg::number(std::isfinite(value) ? 0.04 + 0.96 * strength : 1) + "\"");
       if (!layout.has_numbers || !std::isfinite(value)) continue;
       svg.text(x + layout.cell / 2, y + layout.cell / 2 + 4, fixed_text(value, 2),
-               strength > 0.55 ? "in-cell on-strong" : "in-cell", "middle");
+               strength > 0.68 ? "in-cell on-strong" : "in-cell", "middle");
     }
   }
 }
@@ -95,14 +98,14 @@ inline void draw_heat_cells(Svg& svg, const HeatMap& map, const HeatLayout& layo
 // Steps of the colour with the values at their ends, under the cells.
 inline void draw_heat_scale(Svg& svg, const HeatLayout& layout, double lowest, double largest) {
   constexpr int kSteps = 24;
-  const double y = layout.height - 30, length = 150;
+  const double y = layout.height - 30, length = 144;
   const double left = (std::max)(layout.left, 60.0) + length + 70 > layout.width ? 60 : layout.left;
   const double from = lowest < 0 ? -largest : 0;
   for (int i = 0; i < kSteps; ++i) {
     const double value = from + (largest - from) * (i + 0.5) / kSteps;
     const double strength = largest > 0 ? std::abs(value) / largest : 0;
-    svg.rectangle(left + length * i / kSteps, y, length / kSteps + 0.3, 10, value < 0 ? "cell below" : "cell", "",
-                  " fill-opacity=\"" + Svg::number(0.04 + 0.96 * strength) + "\"");
+    svg.rectangle(left + length * i / kSteps, y, length / kSteps, 10, value < 0 ? "cell below" : "cell", "",
+                  " shape-rendering=\"crispEdges\" fill-opacity=\"" + Svg::number(0.04 + 0.96 * strength) + "\"");
   }
   svg.text(left, y + 25, significant_text(from, 3), "tick", "middle");
   svg.text(left + length, y + 25, significant_text(largest, 3), "tick", "middle");
@@ -129,11 +132,10 @@ inline std::string heat_map_svg(const HeatMap& map, double width) {
     lowest = (std::min)(lowest, value);
   }
   const detail::HeatLayout layout = detail::heat_layout(map, width);
-  // Small type must not shrink further on a phone: the page scrolls the drawing sideways.
   Svg svg(layout.width, layout.height, map.title,
           map.title + ": " + std::to_string(layout.rows) + " rows, " + std::to_string(layout.columns) +
               " columns, largest value " + significant_text(largest, 3),
-          layout.width > width ? "full" : "");
+          layout.columns > detail::kManyColumns);
   detail::draw_heat_labels(svg, map, layout);
   detail::draw_heat_cells(svg, map, layout, largest);
   detail::draw_heat_scale(svg, layout, lowest, largest);

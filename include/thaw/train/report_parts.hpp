@@ -48,15 +48,16 @@ inline std::string interval_text(const Margin& margin, int decimals) {
 inline std::string verdict_sentence(const Scores& scores, const Scenario& scenario, const Comparison& comparison) {
   const Metric& metric = scores.metrics[0];
   if (comparison.outcome == Outcome::unknown)
-    return element("span", escape_html(scenario.name), "call") + ": no data to compare.";
+    return element("span", escape_html(scenario.name), "call unknown") + ": no data to compare.";
   const double ours = comparison.model_value.mean, theirs = comparison.baseline_value.mean;
   const char* relation = comparison.outcome == Outcome::ahead    ? ": better than "
                          : comparison.outcome == Outcome::behind ? ": worse than "
                                                                  : ": not separable from ";
-  std::string text = element("span", escape_html(scenario.name), "call") + relation +
-                     escape_html(scores.systems[comparison.baseline].name) + ", " + fixed_text(ours, metric.decimals) +
-                     " against " + fixed_text(theirs, metric.decimals) + " (";
-  if (theirs != 0) text += signed_text(100 * (ours - theirs) / std::abs(theirs), 1) + " %, ";
+  std::string text =
+      element("span", escape_html(scenario.name), std::string("call ") + outcome_class(comparison.outcome)) + relation +
+      escape_html(scores.systems[comparison.baseline].name) + ", " + fixed_text(ours, metric.decimals) + " against " +
+      fixed_text(theirs, metric.decimals) + " (";
+  if (theirs != 0) text += signed_text(100 * (ours - theirs) / std::abs(theirs), 1) + "\u00a0%, ";
   text += comparison.has_interval ? escape_html(scores.interval_text) + " of the margin " +
                                         interval_text(comparison.margin, metric.decimals)
                                   : "judged by the spread alone";
@@ -160,10 +161,11 @@ inline std::string optimum_row(const Scores& scores, const Scenario& scenario) {
 
 // One scenario: a row for each system, a column for each metric, the best in bold, the margin at the foot.
 inline std::string score_table_html(const Scores& scores, const Scenario& scenario) {
-  std::string html = "<h3>" + escape_html(scenario.name) +
-                     "</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" +
-                     escape_html(scenario.name) + "\">\n<table>\n";
-  if (!scenario.note.empty()) html += "<caption>" + escape_html(scenario.note) + "</caption>\n";
+  const std::string name = escape_html(scenario.name);
+  std::string html = "<h3>" + name + "</h3>\n";
+  if (!scenario.note.empty()) html += "<p class=\"note\">" + escape_html(scenario.note) + "</p>\n";
+  html += "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" + name + "\">\n<table>\n<caption>" +
+          name + "</caption>\n";
   html += "<thead><tr><th scope=\"col\">System</th>";
   std::vector<double> best;
   for (std::size_t metric = 0; metric < scores.metrics.size(); ++metric) {
@@ -237,13 +239,13 @@ inline std::string ranked_list(const Ranking& ranking, const std::vector<RankedI
 
 inline std::string rated_list(const Ranking& ranking) {
   if (ranking.ratings.empty()) return no_data_box("she has rated nothing yet");
-  std::string html = "<ul class=\"ranks\">\n";
+  std::string html = "<ul class=\"ranks rated\">\n";
   for (const RatedItem& item : ranking.ratings) {
     const double share = std::isfinite(item.rating) && ranking.highest_rating > 0
                              ? (std::min)((std::max)(item.rating / ranking.highest_rating, 0.0), 1.0)
                              : 0;
     const std::string rating = std::isfinite(item.rating) ? significant_text(item.rating, 2) : "no data";
-    html += "<li><span></span><span class=\"name\">" + escape_html(item.title) +
+    html += "<li><span class=\"name\">" + escape_html(item.title) +
             "</span><span class=\"stars\"><i style=\"--share:" + Svg::number(100 * share) + "%\"></i>" + rating +
             "</span></li>\n";
   }

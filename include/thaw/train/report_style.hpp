@@ -36,18 +36,19 @@ h3 { font-size:1.02rem; margin:26px 0 6px; line-height:1.35; }
 p { margin:0 0 12px; max-width:72ch; }
 .subtitle { color:var(--soft); font-size:1.06rem; }
 section { background:var(--card); border:1px solid var(--rule); border-radius:12px; padding:24px 26px; margin:22px 0; }
+section .subtitle { font-size:.97rem; max-width:86ch; }
 figure { margin:14px 0 0; }
-figure + figure { margin-top:30px; }
+figure + section .subtitle { font-size:.97rem; max-width:86ch; }
+figure { margin-top:30px; }
 figcaption { color:var(--soft); font-size:.9rem; margin-top:8px; max-width:80ch; }
 .verdict { border-left:5px solid var(--soft); border-radius:8px; padding:14px 18px; margin:20px 0 0;
   background:var(--card); font-size:1.05rem; }
-.verdict p { margin:0; } .verdict p + p { margin-top:8px; }
+.verdict p { margin:0; max-width:92ch; } .verdict p + p { margin-top:8px; }
 .verdict.ahead { background:var(--good-bg); border-color:var(--good); }
 .verdict.behind { background:var(--bad-bg); border-color:var(--bad); }
 .verdict.level { background:var(--level-bg); border-color:var(--level); }
 .verdict .call { font-weight:700; }
-.verdict.ahead .call { color:var(--good); } .verdict.behind .call { color:var(--bad); }
-.verdict.level .call { color:var(--level); }
+.call.ahead { color:var(--good); } .call.behind { color:var(--bad); } .call.level { color:var(--level); }
 .facts { display:grid; grid-template-columns:repeat(auto-fit,minmax(130px,1fr)); gap:12px; margin:20px 0 0; padding:0; }
 .facts div { background:var(--card); border:1px solid var(--rule); border-radius:10px; padding:10px 14px; }
 .facts dt { color:var(--soft); font-size:.82rem; } .facts dd { margin:0; font-size:1.22rem; font-weight:650;
@@ -84,9 +85,10 @@ figcaption { color:var(--soft); font-size:.9rem; margin-top:8px; max-width:80ch;
 .key .spread { height:9px; border:solid var(--ink); border-width:0 1.5px; border-radius:0;
   background:linear-gradient(var(--ink),var(--ink)) center/100% 1.5px no-repeat; }
 .narrow { display:none; }
-.scroll { overflow-x:auto; } .scroll:focus-visible { outline:2px solid var(--model); outline-offset:3px; }
+.scroll { overflow-x:auto; position:relative; } .scroll:focus-visible { outline:2px solid var(--model); outline-offset:3px; }
 table { border-collapse:collapse; width:100%; font-size:.93rem; font-variant-numeric:tabular-nums; }
-caption { text-align:left; color:var(--soft); font-size:.9rem; padding-bottom:6px; }
+h3 + .note { color:var(--soft); font-size:.9rem; margin-bottom:6px; }
+caption { position:absolute; width:1px; height:1px; overflow:hidden; clip-path:inset(50%); }
 th,td { padding:7px 12px 7px 0; text-align:right; border-bottom:1px solid var(--grid); vertical-align:top; }
 th:first-child,td:first-child { text-align:left; } th:last-child,td:last-child { padding-right:0; }
 thead th { color:var(--soft); font-weight:600; border-bottom:1px solid var(--soft); white-space:nowrap; }
@@ -106,6 +108,7 @@ tfoot .interval { display:block; color:var(--soft); font-size:.84em; }
 .ranks { list-style:none; margin:0; padding:0; }
 .ranks li { display:grid; grid-template-columns:1.9em minmax(0,1fr) auto; gap:8px; padding:5px 0;
   border-bottom:1px solid var(--grid); font-size:.93rem; }
+.ranks.rated li { grid-template-columns:minmax(0,1fr) auto; }
 .ranks .place { color:var(--soft); text-align:right; font-variant-numeric:tabular-nums; }
 .ranks .name { overflow-wrap:anywhere; } .ranks small { color:var(--soft); display:block; line-height:1.35; }
 .ranks .mark { font-variant-numeric:tabular-nums; font-size:.86rem; white-space:nowrap; }
@@ -125,8 +128,8 @@ pre { background:var(--page); border:1px solid var(--rule); border-radius:8px; p
   main,header,footer { padding-left:14px; padding-right:14px; } header { padding-top:24px; }
   section { padding:18px 16px; border-radius:10px; } .wide { display:none; } .narrow { display:block; }
   .facts { grid-template-columns:repeat(2,1fr); } .source { grid-template-columns:1fr; gap:0; }
-  .source dd { margin-bottom:8px; } .chart.full { width:auto; max-width:none !important; }
-  table { font-size:.88rem; } th,td { padding-right:10px; } }
+  .source dd { margin-bottom:8px; }
+  table { font-size:.8rem; } .spread-number { display:block; } th,td { padding-right:7px; } tr.model th::before { margin-right:5px; } }
 @media print { body { font-size:11pt; } section { border:0; padding:0; margin:20px 0; break-inside:auto; }
   main,header,footer { max-width:none; padding:0; } figure,table,.ranks li,.verdict { break-inside:avoid; }
   h2,h3 { break-after:avoid; } .wide { display:block; } .narrow { display:none; } .scroll { overflow:visible; } }

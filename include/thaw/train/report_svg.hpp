@@ -61,11 +61,12 @@ inline int columns_that_fit(double width, double size) { return static_cast<int>
 
 class Svg {
  public:
-  // `title` and `description` are what a screen reader says instead of the drawing.
-  Svg(double width, double height, std::string_view title, std::string_view description, std::string_view css = "") {
-    out_ = "<svg viewBox=\"0 0 " + number(width) + " " + number(height) + "\" role=\"img\" class=\"chart " +
-           std::string(css) + "\" style=\"max-width:" + number(width * 1.15) + "px\">\n<title>" + escape_html(title) +
-           "</title><desc>" + escape_html(description) + "</desc>\n";
+  // `title` and `description` are what a screen reader says instead of the drawing. A drawing with small type keeps
+  // its size on a phone and is scrolled sideways; others shrink with the page.
+  Svg(double width, double height, std::string_view title, std::string_view description, bool keeps_size = false) {
+    out_ = "<svg viewBox=\"0 0 " + number(width) + " " + number(height) + "\" role=\"img\" class=\"chart\" style=\"" +
+           (keeps_size ? "min-width:" + number(width) + "px;" : std::string()) + "max-width:" + number(width * 1.15) +
+           "px\">\n<title>" + escape_html(title) + "</title><desc>" + escape_html(description) + "</desc>\n";
   }
 
   // Two decimals: a hundredth of a pixel is invisible.
