@@ -97,8 +97,7 @@ inline std::string latin1_to_utf8(std::string_view text) {
 // A number with nothing after it. `nan` and `inf` parse; the caller refuses them by name.
 inline bool parse_number(std::string_view text, double& number) {
   text = trimmed(text);
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
-  if (text.empty() || text.front() == '+') return false;
+  if (text.size() > 1 && text[0] == '+' && text[1] != '+' && text[1] != '-') text.remove_prefix(1);
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size();
 }
