@@ -142,10 +142,13 @@ class Sweep {
   // A gather from a row table leaves its rows as they are.
   bool collect_rows(const N& node, const T& g) {
     if constexpr (is_array<T>) {
-      if (node.count == 0 || node.parents[0] == nullptr || node.parents[0]->index < first_->index) return false;
-      Slot& s = slot(node.parents[0]);
-      if ((s.state & kRows) == 0) return false;
+      bool reads_table = false;
+      for (int i = 0; i < node.count; ++i)
+        reads_table = reads_table || (node.parents[i] != nullptr && node.parents[i]->index >= first_->index &&
+                                      (slot(node.parents[i]).state & kRows) != 0);
+      if (!reads_table) return false;
       require(is_gather(node), "gradient: a row table may only be read by gather, not by ", node.rule->name);
+      Slot& s = slot(node.parents[0]);
       auto* entry = last_->tape->arena().template take<RowGradient<R, B>>(1);
       *entry = {static_cast<const op::Gather::Attr*>(node.attr)->bags, g, *s.rows};
       *s.rows = entry;

@@ -151,7 +151,7 @@ class Tape {
 
   void check_owner(const V& v, const char* name) const {
     require(v.tape == this || v.tape == nullptr, name, ": operands live on two tapes");
-    require(v.node == nullptr || v.node->stamp == v.stamp, name,
+    require(v.node == nullptr || (v.node->stamp == v.stamp && v.node->index < next_index_), name,
             ": an operand was recorded before its tape was rewound");
   }
   N* push() { return arena().template take<N>(1); }

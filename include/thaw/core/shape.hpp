@@ -35,6 +35,7 @@ struct Shape {
   }
   // The same shape with another last axis, or with one axis more or fewer.
   constexpr Shape with_last(Index size) const {
+    require(rank > 0, "Shape: a scalar has no last axis");
     Shape s = *this;
     s.dims[rank - 1] = size;
     return s;

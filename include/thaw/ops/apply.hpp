@@ -95,11 +95,22 @@ using Meet = typename MeetImpl<A, B>::Type;
 
 template <class T, class X>
 THAW_ALWAYS_INLINE T lift_to(const X& x, const T& like) {
+  static_assert(std::is_same_v<T, X> || !is_recorded<X>,
+                "lifting a recorded value to an Array would lose its gradient");
   if constexpr (std::is_same_v<T, X>)
     return x;
   else
     return lift(x, like);
 }
+namespace detail {
+template <class T, class First, class... Rest>
+const T& first_of(const First& first, const Rest&... rest) {
+  if constexpr (std::is_same_v<T, First>)
+    return first;
+  else
+    return first_of<T>(rest...);
+}
+}  // namespace detail
 // apply for two operands of any mix of constant and recorded.
 template <class Op, Value A, Value B>
 THAW_ALWAYS_INLINE Meet<A, B> apply_pair(const typename Op::Attr& attr, const A& a, const B& b) {
@@ -108,6 +119,13 @@ THAW_ALWAYS_INLINE Meet<A, B> apply_pair(const typename Op::Attr& attr, const A&
     return apply<Op, T>(attr, {a, lift_to<T>(b, a)});
   else
     return apply<Op, T>(attr, {lift_to<T>(a, b), b});
+}
+// The same for three operands.
+template <class Op, Value A, Value B, Value C>
+THAW_ALWAYS_INLINE Meet<A, Meet<B, C>> apply_triple(const typename Op::Attr& attr, const A& a, const B& b, const C& c) {
+  using T = Meet<A, Meet<B, C>>;
+  const T& like = detail::first_of<T>(a, b, c);
+  return apply<Op, T>(attr, {lift_to<T>(a, like), lift_to<T>(b, like), lift_to<T>(c, like)});
 }
 
 }  // namespace thaw::inline v0

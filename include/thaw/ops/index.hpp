@@ -21,6 +21,13 @@ T place(const T& x, const std::int32_t* ids, Index columns);
 
 namespace op {
 
+inline void check_ids(const Bags& bags, Index rows, const char* name) {
+  if (bags.count == 0) return;
+  for (Index e = bags.begin(0); e < bags.end(bags.count - 1); ++e)
+    require(bags.ids[e] < rows, name, ": id ", bags.ids[e], " at position ", e, " is outside a table of ", rows,
+            " rows");
+}
+
 // table (rows, width) -> (bags.count, width).
 struct Gather {
   static constexpr const char* name = "gather";
@@ -35,12 +42,9 @@ struct Gather {
   template <class A>
   static A forward(const Attr& attr, const A* in, int n, bool) {
     auto& context = context_of(in, n, name);
-    const Bags& bags = attr.bags;
-    for (Index e = bags.count == 0 ? 0 : bags.begin(0); e < (bags.count == 0 ? 0 : bags.end(bags.count - 1)); ++e)
-      require(bags.ids[e] < in[0].shape[0], "gather: id ", bags.ids[e], " at position ", e, " is outside a table of ",
-              in[0].shape[0], " rows");
     A out = A::make(context, shape(attr, in, n));
-    A::Backend::gather(context, bags, in[0].data, in[0].shape[1], out.data);
+    check_ids(attr.bags, in[0].shape[0], name);
+    A::Backend::gather(context, attr.bags, in[0].data, in[0].shape[1], out.data);
     return out;
   }
   template <class T>
@@ -58,12 +62,15 @@ struct Scatter {
   };
   template <class T>
   static Shape shape(const Attr& attr, const T* in, int) {
+    require(in[0].shape.rank == 2 && in[0].shape[0] == attr.bags.count, "scatter: rows of shape ", in[0].shape, " for ",
+            attr.bags.count, " bags");
     return {attr.table_rows, in[0].shape[1]};
   }
   template <class A>
   static A forward(const Attr& attr, const A* in, int n, bool) {
     auto& context = context_of(in, n, name);
     A out = A::make(context, shape(attr, in, n));
+    check_ids(attr.bags, attr.table_rows, name);
     A::Backend::fill(context, out.size(), typename A::Real(0), out.data);
     A::Backend::scatter_add(context, attr.bags, in[0].data, out.shape[1], out.data);
     return out;
@@ -110,6 +117,7 @@ struct Place {
   };
   template <class T>
   static Shape shape(const Attr& attr, const T* in, int) {
+    require(in[0].shape.rank == 1, "place: shape ", in[0].shape, ", expected (rows)");
     return {in[0].shape[0], attr.columns};
   }
   template <class A>
@@ -117,7 +125,11 @@ struct Place {
     auto& context = context_of(in, n, name);
     A out = A::make(context, shape(attr, in, n));
     A::Backend::fill(context, out.size(), typename A::Real(0), out.data);
-    for (Index i = 0; i < in[0].size(); ++i) out[i * attr.columns + attr.ids[i]] = in[0][i];
+    for (Index i = 0; i < in[0].size(); ++i) {
+      require(attr.ids[i] >= 0 && attr.ids[i] < attr.columns, "place: id ", attr.ids[i], " of row ", i, " is outside ",
+              out.shape);
+      out[i * attr.columns + attr.ids[i]] = in[0][i];
+    }
     return out;
   }
   template <class T>

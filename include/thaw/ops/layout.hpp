@@ -62,7 +62,7 @@ struct Permute {
   template <class T>
   static Shape shape(const Attr& attr, const T* in, int) {
     Shape out = in[0].shape;
-    for (int i = 0; i < out.rank; ++i) out[i] = in[0].shape[resolve_axis(attr.order[i], out, name)];
+    for (int i = 0; i < out.rank; ++i) out[i] = in[0].shape[attr.order[i]];
     return out;
   }
   template <class A>
@@ -193,7 +193,12 @@ T permute(const T& x, std::initializer_list<int> order) {
   require(static_cast<int>(order.size()) == x.shape.rank, "permute: ", order.size(), " axes named for shape ", x.shape);
   op::Permute::Attr attr{};
   int i = 0;
-  for (const int axis : order) attr.order[i++] = axis;
+  unsigned seen = 0;
+  for (const int axis : order) {
+    attr.order[i] = op::resolve_axis(axis, x.shape, "permute");
+    seen |= 1u << attr.order[i++];
+  }
+  require(seen + 1 == 1u << x.shape.rank, "permute: an axis of shape ", x.shape, " is named twice");
   return apply<op::Permute>(attr, {x});
 }
 // Elements begin .. begin+size of one axis; a negative axis counts from the last.

@@ -178,9 +178,9 @@ T log_sum_exp(const T& x) {
   return apply<op::LogSumExp>({}, {x});
 }
 // Layer normalisation over the last axis (Ba et al., 2016).
-template <Value T>
-T layer_norm(const T& x, const T& weight, const T& bias, double epsilon = 1e-5) {
-  return apply<op::LayerNorm>({epsilon}, {x, weight, bias});
+template <Value X, Value W, Value B>
+Meet<X, Meet<W, B>> layer_norm(const X& x, const W& weight, const B& bias, double epsilon = 1e-5) {
+  return apply_triple<op::LayerNorm>({epsilon}, x, weight, bias);
 }
 // Elements dropped by the rule become zero, the others are scaled up; no change where the rule is inactive.
 template <Value T>

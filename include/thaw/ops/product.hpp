@@ -109,9 +109,9 @@ Meet<A, B> matmul(const A& a, const B& b, Transpose transpose) {
   return apply_pair<op::MatMul>({transpose}, a, b);
 }
 // x weight^T + bias over the last axis of x.
-template <Value X, Value T>
-T linear(const X& x, const T& weight, const T& bias) {
-  return apply<op::Linear, T>({}, {lift_to<T>(x, weight), weight, bias});
+template <Value X, Value W, Value B>
+Meet<X, Meet<W, B>> linear(const X& x, const W& weight, const B& bias) {
+  return apply_triple<op::Linear>({}, x, weight, bias);
 }
 
 }  // namespace thaw::inline v0
