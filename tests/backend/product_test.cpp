@@ -149,7 +149,7 @@ TEST_CASE("product is right for every tail of rows and columns") {
     Random random;
     for (Index rows = 1; rows <= 33; ++rows)
       for (Index columns = 1; columns <= 33; ++columns) {
-        ProductShape s = ProductShape::row_major(rows, columns, 1 + (rows + columns) % 19);
+        ProductShape s = row_major_product(rows, columns, 1 + (rows + columns) % 19);
         CHECK(error_of<float>(isa, s, random, true) < 1);
         s.b_inner_stride = 1;
         s.b_column_stride = s.inner;
@@ -162,13 +162,13 @@ TEST_CASE("product crosses its blocks of the inner size and of the columns") {
   for (Isa isa : sets_of_this_machine()) {
     Random random;
     for (Index rows : {5, 70}) {
-      ProductShape s = ProductShape::row_major(rows, 1100, 515);
+      ProductShape s = row_major_product(rows, 1100, 515);
       CHECK(error_of<float>(isa, s, random, true) < 1);
       s.accumulate = true;
       s.a_row_stride = 1;
       s.a_inner_stride = rows;
       CHECK(error_of<float>(isa, s, random, true) < 1);
-      s = ProductShape::row_major(rows, 70, 512);  // rows of A that share cache sets are packed
+      s = row_major_product(rows, 70, 512);  // rows of A that share cache sets are packed
       s.a_row_stride = 1024;
       CHECK(error_of<float>(isa, s, random, false) < 1);
     }
@@ -179,7 +179,7 @@ TEST_CASE("an empty inner size leaves zero, the bias, or what was there") {
   for (Isa isa : sets_of_this_machine())
     for (Index rows : {1, 7})
       for (Index columns : {1, 40}) {
-        ProductShape s = ProductShape::row_major(rows, columns, 0);
+        ProductShape s = row_major_product(rows, columns, 0);
         const auto n = static_cast<std::size_t>(rows * columns);
         std::vector<float> c(n, 5), bias(static_cast<std::size_t>(columns), 2);
         std::vector<char> scratch(product_scratch_bytes<float>(s));
@@ -199,7 +199,7 @@ TEST_CASE("NaN and infinity reach exactly the elements that depend on them") {
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
   for (Isa isa : sets_of_this_machine())
     for (Index columns : {1, 9, 16, 33}) {
-      const ProductShape s = ProductShape::row_major(14, columns, 5);
+      const ProductShape s = row_major_product(14, columns, 5);
       std::vector<float> a(14 * 5, 1), b(static_cast<std::size_t>(5 * columns), 1),
           c(static_cast<std::size_t>(14 * columns));
       std::vector<char> scratch(product_scratch_bytes<float>(s));
@@ -221,10 +221,10 @@ TEST_CASE("NaN and infinity reach exactly the elements that depend on them") {
 
 TEST_CASE("threads give the same numbers every time and agree with double loops") {
   const ProductShape shapes[] = {
-      ProductShape::row_major(700, 40, 33),    // rows
-      ProductShape::row_major(9, 9, 16, 900),  // batch
-      ProductShape::row_major(3, 900, 260),    // columns
-      ProductShape::row_major(600, 300, 20, 3),
+      row_major_product(700, 40, 33),    // rows
+      row_major_product(9, 9, 16, 900),  // batch
+      row_major_product(3, 900, 260),    // columns
+      row_major_product(600, 300, 20, 3),
       {.batch = 1,
        .rows = 20,
        .columns = 33,
