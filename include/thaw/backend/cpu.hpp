@@ -5,7 +5,7 @@
 #pragma once
 
 #include "thaw/backend/product_shape.hpp"
-#include "thaw/backend/scalar_functions.hpp"
+#include "thaw/backend/kernels/vector_math.hpp"
 #include "thaw/core/array.hpp"
 #include "thaw/core/random.hpp"
 
@@ -30,45 +30,45 @@ struct Cpu {
 
   // y[i] = F(x[i])
   template <class F, class R>
-  static void map(Context&, Index n, const R* x, R* y) {
+  static void map(auto&, Index n, const R* x, R* y) {
     for (Index i = 0; i < n; ++i) y[i] = F::value(x[i]);
   }
   // y[i] = F(a[i], b[i])
   template <class F, class R>
-  static void zip(Context&, Index n, const R* a, const R* b, R* y) {
+  static void zip(auto&, Index n, const R* a, const R* b, R* y) {
     for (Index i = 0; i < n; ++i) y[i] = F::value(a[i], b[i]);
   }
   // y = scale * x + shift
   template <class R>
-  static void affine_map(Context&, Index n, R scale, R shift, const R* x, R* y) {
+  static void affine_map(auto&, Index n, R scale, R shift, const R* x, R* y) {
     for (Index i = 0; i < n; ++i) y[i] = scale * x[i] + shift;
   }
   template <class R>
-  static void fill(Context&, Index n, R value, R* y) {
+  static void fill(auto&, Index n, R value, R* y) {
     for (Index i = 0; i < n; ++i) y[i] = value;
   }
   template <class R>
-  static void copy(Context&, Index n, const R* x, R* y) {
+  static void copy(auto&, Index n, const R* x, R* y) {
     for (Index i = 0; i < n; ++i) y[i] = x[i];
   }
 
   // C (+)= A B + bias, batched, any strides.
   template <class R>
-  static void product(Context&, const ProductShape& s, const R* a, const R* b, R* c, const R* bias) {
+  static void product(auto&, const ProductShape& s, const R* a, const R* b, R* c, const R* bias) {
     for (Index k = 0; k < s.batch; ++k, a += s.a_batch_stride, b += s.b_batch_stride, c += s.c_batch_stride)
       for (Index i = 0; i < s.rows; ++i) product_row(s, a + i * s.a_row_stride, b, c + i * s.c_row_stride, bias);
   }
 
   // y (contiguous, of shape dims) = x seen with the given strides; a stride of 0 repeats.
   template <class R>
-  static void strided_copy(Context&, const Shape& dims, const R* x, const Index* strides, R* y) {
+  static void strided_copy(auto&, const Shape& dims, const R* x, const Index* strides, R* y) {
     walk(dims, strides, [&](Index offset, Index at, Index n, Index stride) {
       for (Index i = 0; i < n; ++i) y[at + i] = x[offset + i * stride];
     });
   }
   // y seen with the given strides += x (contiguous, of shape dims); a stride of 0 sums.
   template <class R>
-  static void strided_add(Context&, const Shape& dims, const R* x, R* y, const Index* strides) {
+  static void strided_add(auto&, const Shape& dims, const R* x, R* y, const Index* strides) {
     walk(dims, strides, [&](Index offset, Index at, Index n, Index stride) {
       if (stride == 0) {
         R sum = 0;
@@ -82,7 +82,7 @@ struct Cpu {
 
   // out (segments, width): the sum or mean of the table rows of each segment.
   template <class R>
-  static void gather(Context&, const Bags& bags, const R* table, Index width, R* out) {
+  static void gather(auto&, const Bags& bags, const R* table, Index width, R* out) {
     for (Index s = 0; s < bags.count; ++s) {
       R* row = out + s * width;
       for (Index j = 0; j < width; ++j) row[j] = 0;
@@ -96,7 +96,7 @@ struct Cpu {
   }
   // table (rows, width) += the transpose of gather, in the order of the segments.
   template <class R>
-  static void scatter_add(Context&, const Bags& bags, const R* rows, Index width, R* table) {
+  static void scatter_add(auto&, const Bags& bags, const R* rows, Index width, R* table) {
     for (Index s = 0; s < bags.count; ++s) {
       const R weight = bag_weight<R>(bags, s);
       for (Index e = bags.begin(s); e < bags.end(s); ++e) {
@@ -109,7 +109,7 @@ struct Cpu {
 
   // Each row of y is the softmax of the row of x.
   template <class R>
-  static void softmax(Context&, Index rows, Index columns, const R* x, R* y) {
+  static void softmax(auto&, Index rows, Index columns, const R* x, R* y) {
     for (Index i = 0; i < rows; ++i, x += columns, y += columns) {
       R most = x[0];
       for (Index j = 1; j < columns; ++j) most = x[j] > most ? x[j] : most;
@@ -121,7 +121,7 @@ struct Cpu {
   }
   // d = y * (g - sum(g * y)), the gradient of softmax.
   template <class R>
-  static void softmax_backward(Context&, Index rows, Index columns, const R* y, const R* g, R* d) {
+  static void softmax_backward(auto&, Index rows, Index columns, const R* y, const R* g, R* d) {
     for (Index i = 0; i < rows; ++i, y += columns, g += columns, d += columns) {
       R dot = 0;
       for (Index j = 0; j < columns; ++j) dot += g[j] * y[j];
@@ -131,7 +131,7 @@ struct Cpu {
 
   // y = (x - mean) / sqrt(variance + epsilon) * weight + bias, for each row.
   template <class R>
-  static void layer_norm(Context&, Index rows, Index columns, R epsilon, const R* x, const R* weight, const R* bias,
+  static void layer_norm(auto&, Index rows, Index columns, R epsilon, const R* x, const R* weight, const R* bias,
                          R* y) {
     for (Index i = 0; i < rows; ++i, x += columns, y += columns) {
       const RowMoments<R> m = moments(columns, epsilon, x);
@@ -140,7 +140,7 @@ struct Cpu {
   }
   // d_x is overwritten; d_weight and d_bias are added to.
   template <class R>
-  static void layer_norm_backward(Context&, Index rows, Index columns, R epsilon, const R* x, const R* weight,
+  static void layer_norm_backward(auto&, Index rows, Index columns, R epsilon, const R* x, const R* weight,
                                   const R* g, R* d_x, R* d_weight, R* d_bias) {
     for (Index i = 0; i < rows; ++i, x += columns, g += columns, d_x += columns) {
       const RowMoments<R> m = moments(columns, epsilon, x);
@@ -162,7 +162,7 @@ struct Cpu {
 
   // y = x with dropped elements zero and the others scaled up.
   template <class R>
-  static void dropout(Context&, const DropoutRule& rule, Index rows, Index columns, const R* x, R* y) {
+  static void dropout(auto&, const DropoutRule& rule, Index rows, Index columns, const R* x, R* y) {
     const R scale = static_cast<R>(rule.scale());
     for (Index i = 0; i < rows; ++i)
       for (Index begin = 0; begin < columns; begin += 8) {
