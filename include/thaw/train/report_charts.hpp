@@ -336,8 +336,8 @@ inline void draw_names(Svg& svg, const MetricBars& bars, const BarLayout& layout
     const double bottom = top + layout.row * static_cast<double>(system + 1);
     svg.text(layout.names_above ? 9 : layout.names - 8, bottom - (layout.names_above ? 26 : 8.5),
              shorten_text(shown.name, columns_that_fit(room, kLabelSize)),
-             shown.kind == SystemKind::model ? "label strong" : "label", layout.names_above ? "start" : "end", 0,
-             shown.name);
+             shown.kind == SystemKind::model ? "label strong outlined" : "label outlined",
+             layout.names_above ? "start" : "end", 0, shown.name);
   }
 }
 
@@ -385,10 +385,11 @@ inline std::string metric_bars_svg(const MetricBars& bars, double width) {
           bars.title + " of each system, by scenario; the numbers are in the tables below");
   for (std::size_t row = 0; row < rows; ++row) {
     const double top = row_height * static_cast<double>(row);
-    detail::draw_names(svg, bars, layout, top + layout.head);
     for (std::size_t i = 0; i < in_row && row * in_row + i < bars.groups.size(); ++i)
       detail::draw_group(svg, bars, bars.groups[row * in_row + i], layout,
                          layout.names + layout.panel * static_cast<double>(i), top, range);
+    // Last, so that the line of the optimum does not cross a name.
+    detail::draw_names(svg, bars, layout, top + layout.head);
   }
   return std::move(svg).close();
 }

@@ -7,6 +7,7 @@
 //   report.scores.scenarios = {{.name = "New users", .values = {{0.31, 0.004}, {0.29, 0.002}}}};
 //   thaw::write_report("report.html", report);
 //
+// Every member has an initialiser, so that `{.name = "x"}` gives no warning about the others.
 // A number nobody measured is NaN and shows as "no data". Not an evaluation: the numbers come from elsewhere.
 #pragma once
 
@@ -25,8 +26,8 @@ inline constexpr double kNoData = std::numeric_limits<double>::quiet_NaN();
 
 // One line of a chart: points (x[i], y[i]), x not decreasing. A NaN in y is a gap.
 struct Curve {
-  std::string name;
-  std::vector<double> x, y;
+  std::string name = {};
+  std::vector<double> x = {}, y = {};
   double smoothing = 0;     // 0: as it is; 0.98: the line is a running mean with that memory, the raw values faint
   bool has_points = false;  // a mark at each point, for values measured now and then
 };
@@ -34,8 +35,8 @@ struct Curve {
 enum class MarkBest : std::uint8_t { none, highest, lowest };
 
 struct CurveChart {
-  std::string title, caption, x_label, y_label;
-  std::vector<Curve> curves;
+  std::string title = {}, caption = {}, x_label = {}, y_label = {};
+  std::vector<Curve> curves = {};
   MarkBest mark_best = MarkBest::none;  // a mark and a label at the best point of each curve with points
 };
 
@@ -46,12 +47,12 @@ enum class SystemKind : std::uint8_t {
 };
 
 struct ScoredSystem {
-  std::string name;
+  std::string name = {};
   SystemKind kind = SystemKind::baseline;
 };
 
 struct Metric {
-  std::string name;
+  std::string name = {};
   bool higher_is_better = true;
   int decimals = 4;
 };
@@ -72,18 +73,18 @@ struct Margin {
 
 // One cold-start situation: "New users", "New items", "Both new".
 struct Scenario {
-  std::string name;
-  std::string note;             // what is cold, how many users and items
-  std::vector<Measure> values;  // (systems, metrics)
-  std::vector<double> optimum;  // (metrics): the best that the data allow, where the generator knows it; may be empty
-  std::vector<Margin> margins;
+  std::string name = {};
+  std::string note = {};             // what is cold, how many users and items
+  std::vector<Measure> values = {};  // (systems, metrics)
+  std::vector<double> optimum = {};  // (metrics): the best that the data allow, where that is known; may be empty
+  std::vector<Margin> margins = {};
 };
 
 // Every number of a comparison, once: bars, tables and the verdict are all drawn from here.
 struct Scores {
-  std::vector<ScoredSystem> systems;
-  std::vector<Metric> metrics;  // the first one decides the verdict
-  std::vector<Scenario> scenarios;
+  std::vector<ScoredSystem> systems = {};
+  std::vector<Metric> metrics = {};  // the first one decides the verdict
+  std::vector<Scenario> scenarios = {};
   std::string spread_text = "standard deviation over seeds";
   std::string interval_text = "95\u00a0% bootstrap interval";
 };
@@ -91,30 +92,30 @@ struct Scores {
 // One metric of all systems, one group for each scenario: what a bar chart shows.
 struct MetricBars {
   struct Group {
-    std::string scenario;
-    std::vector<Measure> values;  // (systems)
+    std::string scenario = {};
+    std::vector<Measure> values = {};  // (systems)
     double optimum = kNoData;
   };
-  std::string title, caption;
-  std::vector<ScoredSystem> systems;
-  std::vector<Group> groups;
+  std::string title = {}, caption = {};
+  std::vector<ScoredSystem> systems = {};
+  std::vector<Group> groups = {};
   int decimals = 4;
   bool higher_is_better = true;
 };
 
 struct HeatMap {
-  std::string title, caption, row_axis, column_axis;
-  std::vector<std::string> row_labels, column_labels;
-  std::vector<double> values;  // (rows, columns)
+  std::string title = {}, caption = {}, row_axis = {}, column_axis = {};
+  std::vector<std::string> row_labels = {}, column_labels = {};
+  std::vector<double> values = {};  // (rows, columns)
 };
 
 struct RatedItem {
-  std::string title;
+  std::string title = {};
   double rating = kNoData;
 };
 
 struct RankedItem {
-  std::string title;
+  std::string title = {};
   double score = kNoData;
   double truth = kNoData;  // the rating this user really gave, where it is known
   Index item = -1;         // tells items with equal titles apart; -1: the title does
@@ -122,34 +123,34 @@ struct RankedItem {
 
 // One new user: what she rated, and what she is recommended without and with those ratings, best first.
 struct Ranking {
-  std::string title, caption;
+  std::string title = {}, caption = {};
   double highest_rating = 5;
-  std::vector<RatedItem> ratings;
-  std::vector<RankedItem> before, after;  // may be longer than what is shown, so that moves are known
+  std::vector<RatedItem> ratings = {};
+  std::vector<RankedItem> before = {}, after = {};  // may be longer than what is shown, so that moves are known
   std::size_t shown = 10;
 };
 
 struct Fact {
-  std::string label, value;
+  std::string label = {}, value = {};
 };
 
 struct Provenance {
-  std::string command;    // as typed
-  std::string reproduce;  // lines for a shell
-  std::string data, seeds, date, machine;
-  std::vector<Fact> more;
+  std::string command = {};    // as typed
+  std::string reproduce = {};  // lines for a shell
+  std::string data = {}, seeds = {}, date = {}, machine = {};
+  std::vector<Fact> more = {};
 };
 
 // Every part but the title may be left out; a part left out has no section.
 struct Report {
-  std::string title, subtitle;
-  std::vector<Fact> facts;  // a row of key figures: users, items, ratings, training time
-  std::vector<CurveChart> curves;
-  Scores scores;
-  std::string protocol;  // how it was measured, in a paragraph
-  std::vector<Ranking> rankings;
-  std::vector<HeatMap> heat_maps;
-  Provenance provenance;
+  std::string title = {}, subtitle = {};
+  std::vector<Fact> facts = {};  // a row of key figures: users, items, ratings, training time
+  std::vector<CurveChart> curves = {};
+  Scores scores = {};
+  std::string protocol = {};  // how it was measured, in a paragraph
+  std::vector<Ranking> rankings = {};
+  std::vector<HeatMap> heat_maps = {};
+  Provenance provenance = {};
 };
 
 enum class Outcome : std::uint8_t { unknown, ahead, level, behind };

@@ -60,6 +60,7 @@ figcaption { color:var(--soft); font-size:.9rem; margin-top:8px; max-width:80ch;
 .chart .number { font-variant-numeric:tabular-nums; fill:var(--soft); }
 .chart .number.model { fill:var(--ink); font-weight:650; }
 .chart .halo { paint-order:stroke; stroke:var(--card); stroke-width:4px; stroke-linejoin:round; font-weight:600; }
+.chart .outlined { paint-order:stroke; stroke:var(--card); stroke-width:3px; stroke-linejoin:round; }
 .grid { stroke:var(--grid); stroke-width:1; } .axis { stroke:var(--soft); stroke-width:1; }
 .curve { fill:none; stroke-width:2.2; stroke-linejoin:round; stroke-linecap:round; }
 .raw { fill:none; stroke-width:1; opacity:.28; stroke-linejoin:round; }
