@@ -43,6 +43,57 @@ inline Index axial_part(const AxialPlan& plan, Index part, Index parts) {
   return unit < plan.units ? unit : plan.units;
 }
 
+// Sums the threads' gradients of one matrix, in the order of the threads, and adds them to `to` (rows, columns).
+inline void add_matrix(const float* parts, Index stride, Index workers, Index rows, Index columns, Index padded,
+                       bool transposed, float* to) {
+  for (Index r = 0; r < rows; ++r) {
+    for (Index c = 0; c < columns; ++c) {
+      const Index i = transposed ? c * padded + r : r * padded + c;
+      float sum = parts[i];
+      for (Index worker = 1; worker < workers; ++worker) sum += parts[worker * stride + i];
+      to[r * columns + c] += sum;
+    }
+  }
+}
+// The same for a vector that has sixteen sums for each element.
+inline void add_vector(const float* parts, Index stride, Index workers, Index size, float* to) {
+  for (Index i = 0; i < size; ++i) {
+    float sum = 0.0F;
+    for (Index worker = 0; worker < workers; ++worker)
+      for (Index lane = 0; lane < kAxialLanes; ++lane) sum += parts[worker * stride + i * kAxialLanes + lane];
+    to[i] += sum;
+  }
+}
+inline void add_axial_gradients(const AxialPlan& plan, const float* parts, Index workers,
+                                const AxialBlockParams<float*>& to) {
+  const AxialGradientLayout at(plan);
+  const Index width = plan.shape.width, hidden = plan.shape.hidden, padded = plan.padded_width;
+  const auto matrix = [&](Index from, Index rows, float* target) {
+    add_matrix(parts + from, at.size, workers, rows, width, padded, false, target);
+  };
+  const auto vector = [&](Index from, Index size, float* target) {
+    add_vector(parts + from, at.size, workers, size, target);
+  };
+  matrix(at.query, width, to.query_weight);
+  matrix(at.key, width, to.key_weight);
+  matrix(at.value, width, to.value_weight);
+  matrix(at.output, width, to.output_weight);
+  matrix(at.residual, width, to.residual_weight);
+  matrix(at.expand, hidden, to.expand_weight);
+  add_matrix(parts + at.contract, at.size, workers, width, hidden, padded, true, to.contract_weight);
+  vector(at.norm_query_weight, width, to.norm_query_weight);
+  vector(at.norm_query_bias, width, to.norm_query_bias);
+  vector(at.query_bias, width, to.query_bias);
+  vector(at.key_bias, width, to.key_bias);
+  vector(at.value_bias, width, to.value_bias);
+  vector(at.output_bias, width, to.output_bias);
+  vector(at.residual_bias, width, to.residual_bias);
+  vector(at.norm_hidden_weight, width, to.norm_hidden_weight);
+  vector(at.norm_hidden_bias, width, to.norm_hidden_bias);
+  vector(at.expand_bias, hidden, to.expand_bias);
+  vector(at.contract_bias, width, to.contract_bias);
+}
+
 }  // namespace detail
 
 // Bytes that the forward pass keeps for the backward pass.
@@ -81,6 +132,30 @@ inline void axial_block_forward(const AxialBlockShape& shape, const AxialBlockOp
   for (Index worker = 0; worker < workers; ++worker)
     engine.forward(call, detail::axial_part(plan, worker, workers), detail::axial_part(plan, worker + 1, workers),
                    rest + worker * each);
+}
+
+// d_x is overwritten; the gradients of the parameters are added to `gradients`. Options and `saved` are those of the
+// forward pass. The sums depend on the number of threads (to rounding) and on nothing else.
+inline void axial_block_backward(const AxialBlockShape& shape, const AxialBlockOptions& options,
+                                 const AxialBlockParams<const float*>& params, const float* x, const float* d_out,
+                                 const void* saved, float* d_x, const AxialBlockParams<float*>& gradients,
+                                 void* scratch) {
+  detail::check_axial_shape(shape, &options);
+  const detail::AxialPlan plan(shape);
+  if (plan.units == 0) return;
+  const detail::AxialEngine engine = detail::axial_engine(options.instructions);
+  const Index workers = detail::axial_threads(plan, options.threads), each = detail::AxialBackwardLayout(plan).size;
+  const Index parts = detail::AxialGradientLayout(plan).size;
+  float* const sums = static_cast<float*>(scratch);
+  float* const rest = sums + workers * parts;
+  const detail::AxialBackwardCall call{plan, options, params, x, d_out, static_cast<const float*>(saved), d_x};
+#if defined(_OPENMP)
+#pragma omp parallel for num_threads(static_cast <int>(workers)) schedule(static, 1) if (workers > 1)
+#endif
+  for (Index worker = 0; worker < workers; ++worker)
+    engine.backward(call, detail::axial_part(plan, worker, workers), detail::axial_part(plan, worker + 1, workers),
+                    sums + worker * parts, rest + worker * each);
+  detail::add_axial_gradients(plan, sums, workers, gradients);
 }
 
 // Attention probabilities before dropout, (group_end - group_begin, heads, tokens, tokens); group o * inner + i.

@@ -94,7 +94,7 @@ struct AxialGradientLayout {
 // Scratch of one thread in the backward pass, its gradients apart.
 struct AxialBackwardLayout {
   Index x, norm, d_out, d_sum, d_branch, hidden, d_hidden, d_attended, d_query, d_key, d_value, d_x;
-  Index turned, turned_x, map, d_map, turned_map, turned_d_map, zeros, dump, size;
+  Index turned, turned_x, map, d_map, kept_map, turned_map, turned_d_map, zeros, dump, size;
   explicit constexpr AxialBackwardLayout(const AxialPlan& plan) {
     const Index lanes = plan.block_tiles * kAxialLanes, width = plan.shape.width;
     const Index map_size = 2 * axial_round_up(plan.shape.tokens, kAxialLanes) * kAxialLanes;
@@ -115,6 +115,7 @@ struct AxialBackwardLayout {
     turned_x = carver.take(lanes * plan.padded_width);
     map = carver.take(map_size);
     d_map = carver.take(map_size);
+    kept_map = carver.take(map_size);
     turned_map = carver.take(map_size);
     turned_d_map = carver.take(map_size);
     zeros = carver.take(width);
