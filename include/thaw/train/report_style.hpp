@@ -43,11 +43,12 @@ figure { margin-top:30px; }
 figcaption { color:var(--soft); font-size:.9rem; margin-top:8px; max-width:80ch; }
 .verdict { border-left:5px solid var(--soft); border-radius:8px; padding:14px 18px; margin:20px 0 0;
   background:var(--card); font-size:1.05rem; }
-.verdict p { margin:0; max-width:92ch; } .verdict p + p { margin-top:8px; }
+.verdict p { margin:0; max-width:92ch; text-wrap:pretty; } .verdict p + p { margin-top:8px; }
 .verdict.ahead { background:var(--good-bg); border-color:var(--good); }
 .verdict.behind { background:var(--bad-bg); border-color:var(--bad); }
 .verdict.level { background:var(--level-bg); border-color:var(--level); }
 .verdict .call { font-weight:700; }
+.verdict p:first-child { text-wrap:balance; }
 .call.ahead { color:var(--good); } .call.behind { color:var(--bad); } .call.level { color:var(--level); }
 .facts { display:grid; grid-template-columns:repeat(auto-fit,minmax(130px,1fr)); gap:12px; margin:20px 0 0; padding:0; }
 .facts div { background:var(--card); border:1px solid var(--rule); border-radius:10px; padding:10px 14px; }
