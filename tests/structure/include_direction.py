@@ -53,7 +53,7 @@ def includes(path):
 
 def check_directions(library):
     for path in sorted(library.rglob("*")):
-        if path.suffix not in (".hpp", ".cuh", ".inl", ".h"):
+        if path.suffix not in (".hpp", ".cuh", ".inc", ".h"):
             continue
         name = path.relative_to(library).as_posix()
         folder = name.split("/")[0] if "/" in name else None
@@ -66,7 +66,7 @@ def check_directions(library):
                 yield f"{where}: only {EIGEN_HOME} includes Eigen"
             local = target.removeprefix("thaw/")
             if not target.startswith("thaw/"):
-                if (path.parent / target).exists() or (library / target).exists():
+                if not target.endswith(".inc") and ((path.parent / target).exists() or (library / target).exists()):
                     yield f'{where}: write "thaw/..." in full instead of "{target}"'
                 continue
             if not (library / local).exists():

@@ -76,7 +76,7 @@ def check(root, path):
     for rule, why in TEXT_RULES:
         for match in rule.finditer(text):
             yield f"{name}:{line_of(text, match.start())}: '{match.group(0)}': {why}"
-    if path.suffix not in (".hpp", ".cpp", ".cuh"):
+    if path.suffix not in (".hpp", ".cpp", ".cuh", ".inc"):
         return
     code = code_only(text)
     for line, size in long_functions(code.splitlines()):
@@ -108,7 +108,7 @@ def main():
               if p.exists()]
     checked = 0
     for path in files:
-        if path.suffix not in (".hpp", ".cpp", ".cuh", ".py", ".sh", ".md", ".cmake", ".txt", ".in") or (
+        if path.suffix not in (".hpp", ".cpp", ".cuh", ".inc", ".py", ".sh", ".md", ".cmake", ".txt", ".in") or (
                 path.resolve() == pathlib.Path(__file__).resolve()):
             continue
         if path.suffix == ".txt" and path.name != "CMakeLists.txt":
