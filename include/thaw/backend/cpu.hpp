@@ -4,8 +4,8 @@
 // written once on top of them. To add a backend, supply the same functions. Not fast: see cpu_eigen.hpp for hosts.
 #pragma once
 
-#include "thaw/backend/product_shape.hpp"
 #include "thaw/backend/kernels/vector_math.hpp"
+#include "thaw/backend/product_shape.hpp"
 #include "thaw/core/array.hpp"
 #include "thaw/core/random.hpp"
 
@@ -50,6 +50,43 @@ struct Cpu {
   template <class R>
   static void copy(auto&, Index n, const R* x, R* y) {
     for (Index i = 0; i < n; ++i) y[i] = x[i];
+  }
+
+  // y = alpha * a + beta * b
+  template <class R>
+  static void add_scaled(auto&, Index n, R alpha, const R* a, R beta, const R* b, R* y) {
+    for (Index i = 0; i < n; ++i) y[i] = alpha * a[i] + beta * b[i];
+  }
+  template <class R>
+  static double sum_of_squares(auto&, Index n, const R* x) {
+    double sum = 0;
+    for (Index i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    return sum;
+  }
+  // One pass of Adam over n weights; c is an AdamCoefficients (optim/adam.hpp).
+  template <class R, class C>
+  static void adam(auto&, Index n, const C& c, const R* g, R* first, R* second, R* weight) {
+    for (Index i = 0; i < n; ++i) {
+      first[i] = c.beta1 * first[i] + (R(1) - c.beta1) * g[i];
+      second[i] = c.beta2 * second[i] + (R(1) - c.beta2) * g[i] * g[i];
+      weight[i] = c.keep * weight[i] - c.rate * first[i] / (Sqrt::value(second[i]) * c.second_inverse + c.epsilon);
+    }
+  }
+  // The direction m / (sqrt(v) + epsilon) + decay * weight of Lamb, and the squares that its trust ratio needs.
+  template <class R>
+  static auto lamb_direction(auto&, Index n, R beta1, R beta2, R epsilon, R decay, const R* g, const R* weight,
+                             R* first, R* second, R* direction) {
+    struct {
+      double weight = 0, direction = 0;
+    } norms;
+    for (Index i = 0; i < n; ++i) {
+      first[i] = beta1 * first[i] + (R(1) - beta1) * g[i];
+      second[i] = beta2 * second[i] + (R(1) - beta2) * g[i] * g[i];
+      direction[i] = first[i] / (Sqrt::value(second[i]) + epsilon) + decay * weight[i];
+      norms.weight += static_cast<double>(weight[i]) * static_cast<double>(weight[i]);
+      norms.direction += static_cast<double>(direction[i]) * static_cast<double>(direction[i]);
+    }
+    return norms;
   }
 
   // C (+)= A B + bias, batched, any strides.
@@ -140,8 +177,8 @@ struct Cpu {
   }
   // d_x is overwritten; d_weight and d_bias are added to.
   template <class R>
-  static void layer_norm_backward(auto&, Index rows, Index columns, R epsilon, const R* x, const R* weight,
-                                  const R* g, R* d_x, R* d_weight, R* d_bias) {
+  static void layer_norm_backward(auto&, Index rows, Index columns, R epsilon, const R* x, const R* weight, const R* g,
+                                  R* d_x, R* d_weight, R* d_bias) {
     for (Index i = 0; i < rows; ++i, x += columns, g += columns, d_x += columns) {
       const RowMoments<R> m = moments(columns, epsilon, x);
       R sum = 0, dot = 0;

@@ -1,0 +1,92 @@
+// Adam and AdamW (Kingma and Ba, 2015; Loshchilov and Hutter, 2019).
+//
+//   thaw::Adam<float> adam(parameters, {.decay = 0.01});          // decay > 0 makes it AdamW
+//   adam.step(parameters, parameters.gradient(loss), /*rate*/ 1e-3);
+//
+// Row tables are stepped by touched rows: a row's moments first fade by the steps it missed, then take the gradient.
+// Unlike dense Adam a row does not move while it is not touched. Decay on row tables must be asked for (`table_decay`).
+#pragma once
+
+#include <cmath>
+
+#include "thaw/optim/optimizer.hpp"
+
+namespace thaw::inline v0 {
+
+struct AdamOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double decay = 0;        // of dense tensors, decoupled from the gradient
+  double table_decay = 0;  // of touched rows
+};
+
+// The numbers of one Adam step that do not depend on the element.
+template <class R>
+struct AdamCoefficients {
+  R beta1, beta2, epsilon;
+  R rate;            // with the correction of the first moment
+  R second_inverse;  // 1 / sqrt of the correction of the second moment
+  R keep;            // 1 - rate * decay
+};
+
+template <class R, class B = Cpu>
+class Adam {
+ public:
+  template <class Plan>
+  explicit Adam(Parameters<Plan, R, B>& parameters, AdamOptions options = {})
+      : options_(options), first_(parameters), second_(parameters) {}
+
+  template <class Plan>
+  void step(Parameters<Plan, R, B>& parameters, const GradientList<R, B>& gradients, double rate) {
+    auto& context = parameters.context();
+    ++steps_;
+    const AdamCoefficients<R> dense = coefficients(rate, options_.decay);
+    for (int i = 0; i < parameters.count(); ++i) {
+      auto& slot = parameters.slot(i);
+      if (slot.row_table)
+        step_rows(context, slot, i, gradients.rows[i], coefficients(rate, options_.table_decay));
+      else
+        B::adam(context, slot.value.size(), dense, gradients.dense[i].data, first_[i].data, second_[i].data,
+                slot.value.data);
+    }
+  }
+  void each_state(auto&& fn) {
+    for (int i = 0; i < first_.count(); ++i) fn("first_moment", i, first_[i]);
+    for (int i = 0; i < second_.count(); ++i) fn("second_moment", i, second_[i]);
+  }
+  std::int64_t& steps() { return steps_; }
+
+ private:
+  AdamCoefficients<R> coefficients(double rate, double decay) const {
+    const double n = static_cast<double>(steps_);
+    const double first = 1 - std::pow(options_.beta1, n), second = 1 - std::pow(options_.beta2, n);
+    return {static_cast<R>(options_.beta1), static_cast<R>(options_.beta2),        static_cast<R>(options_.epsilon),
+            static_cast<R>(rate / first),   static_cast<R>(1 / std::sqrt(second)), static_cast<R>(1 - rate * decay)};
+  }
+  void step_rows(typename B::Context& context, ParameterSlot<R, B>& slot, int i, const RowGradient<R, B>* list,
+                 const AdamCoefficients<R>& c) {
+    ArenaScope scope(*context.arena);
+    const Index width = slot.value.shape[1];
+    const auto merged = detail::merge_rows(list, width, *context.arena);
+    for (Index k = 0; k < merged.count; ++k) {
+      const Index at = merged.ids[k] * width;
+      std::int32_t& last = slot.last_step[merged.ids[k]];
+      const double missed = static_cast<double>(steps_ - 1 - last);
+      if (missed > 0) {
+        const R fade1 = static_cast<R>(std::pow(options_.beta1, missed));
+        const R fade2 = static_cast<R>(std::pow(options_.beta2, missed));
+        for (Index j = 0; j < width; ++j) first_[i][at + j] *= fade1, second_[i][at + j] *= fade2;
+      }
+      B::adam(context, width, c, merged.rows + k * width, first_[i].data + at, second_[i].data + at,
+              slot.value.data + at);
+      last = static_cast<std::int32_t>(steps_);
+    }
+  }
+
+  AdamOptions options_;
+  detail::TensorState<R, B> first_, second_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace thaw::inline v0

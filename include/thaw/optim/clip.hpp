@@ -1,0 +1,58 @@
+// Gradient clipping, in place, on the list that an optimiser takes.
+//
+//   auto gradients = parameters.gradient(loss);
+//   double norm = thaw::clip_norm(gradients, 1.0);      // rescales everything when the norm is above 1
+//   thaw::clip_value(gradients, 1.0);                   // every element into [-1, 1]
+//
+// The rows of a row table count as they are, before rows of the same id are added up.
+#pragma once
+
+#include <cmath>
+
+#include "thaw/optim/parameters.hpp"
+
+namespace thaw::inline v0 {
+
+namespace detail {
+
+template <class R, class B, class Fn>
+void for_each_gradient(const GradientList<R, B>& list, Fn&& fn) {
+  for (int i = 0; i < list.count; ++i) {
+    if (list.dense[i].data != nullptr) fn(list.dense[i]);
+    for (const RowGradient<R, B>* row = list.rows[i]; row != nullptr; row = row->next) fn(row->rows);
+  }
+}
+
+}  // namespace detail
+
+// The Euclidean norm of all gradients together.
+template <class R, class B>
+double gradient_norm(const GradientList<R, B>& list) {
+  double squares = 0;
+  detail::for_each_gradient(list,
+                            [&](const Array<R, B>& g) { squares += B::sum_of_squares(*g.context, g.size(), g.data); });
+  return std::sqrt(squares);
+}
+
+// Scales all gradients so that their norm is at most `most`; returns the norm before.
+template <class R, class B>
+double clip_norm(const GradientList<R, B>& list, double most) {
+  const double norm = gradient_norm(list);
+  if (norm > most) {
+    const R factor = static_cast<R>(most / norm);
+    detail::for_each_gradient(
+        list, [&](const Array<R, B>& g) { B::affine_map(*g.context, g.size(), factor, R(0), g.data, g.data); });
+  }
+  return norm;
+}
+
+// Moves every element into [-most, most].
+template <class R, class B>
+void clip_value(const GradientList<R, B>& list, double most) {
+  const R limit = static_cast<R>(most);
+  detail::for_each_gradient(list, [&](const Array<R, B>& g) {
+    for (R& x : g) x = x > limit ? limit : x < -limit ? -limit : x;
+  });
+}
+
+}  // namespace thaw::inline v0

@@ -1,0 +1,66 @@
+// Lamb: Adam's direction, scaled for each tensor by the ratio of its weight norm to the norm of the step
+// (You et al., ICLR 2020), in the form without bias correction.
+//
+//   thaw::Lamb<float> lamb(parameters);
+//   lamb.step(parameters, parameters.gradient(loss), /*rate*/ 1e-3);
+//
+// The ratio needs the norm of the whole tensor, so row tables are not stepped by touched rows: give such a table to
+// Adam, or let it be dense.
+#pragma once
+
+#include <cmath>
+
+#include "thaw/optim/optimizer.hpp"
+
+namespace thaw::inline v0 {
+
+struct LambOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-6;
+  double decay = 0;
+  double most_norm = 10;  // the weight norm is clamped to this
+};
+
+template <class R, class B = Cpu>
+class Lamb {
+ public:
+  template <class Plan>
+  explicit Lamb(Parameters<Plan, R, B>& parameters, LambOptions options = {})
+      : options_(options), first_(parameters), second_(parameters) {
+    for (int i = 0; i < parameters.count(); ++i)
+      require(!parameters.slot(i).row_table, "Lamb: ", parameters.slot(i).path,
+              " is a row table; use Adam, or a plan without row tables");
+  }
+
+  template <class Plan>
+  void step(Parameters<Plan, R, B>& parameters, const GradientList<R, B>& gradients, double rate) {
+    auto& context = parameters.context();
+    ++steps_;
+    for (int i = 0; i < parameters.count(); ++i) {
+      const Array<R, B>& value = parameters.slot(i).value;
+      ArenaScope scope(*context.arena);
+      R* direction = context.arena->template take<R>(value.size());
+      const auto norms =
+          B::lamb_direction(context, value.size(), static_cast<R>(options_.beta1), static_cast<R>(options_.beta2),
+                            static_cast<R>(options_.epsilon), static_cast<R>(options_.decay), gradients.dense[i].data,
+                            value.data, first_[i].data, second_[i].data, direction);
+      const double weight = std::sqrt(norms.weight), length = std::sqrt(norms.direction);
+      const double clamped = weight < options_.most_norm ? weight : options_.most_norm;
+      const double ratio = weight == 0 || length == 0 ? 1 : clamped / length;
+      B::add_scaled(context, value.size(), R(1), value.data, static_cast<R>(-rate * ratio), direction, value.data);
+    }
+  }
+  void each_state(auto&& fn) {
+    for (int i = 0; i < first_.count(); ++i) fn("first_moment", i, first_[i]);
+    for (int i = 0; i < second_.count(); ++i) fn("second_moment", i, second_[i]);
+  }
+  std::int64_t& steps() { return steps_; }
+
+ private:
+  LambOptions options_;
+  detail::TensorState<R, B> first_, second_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace thaw::inline v0
