@@ -200,3 +200,12 @@ TEST_CASE("a stream in memory is not a terminal") {
   CHECK(!traits.interactive);
   CHECK(!traits.colour);
 }
+
+TEST_CASE("the default clock goes forward in seconds") {
+  const double first = detail::steady_seconds(nullptr);
+  struct timespec pause = {0, 20'000'000};
+  ::nanosleep(&pause, nullptr);
+  const double elapsed = detail::steady_seconds(nullptr) - first;
+  CHECK(elapsed >= 0.019);
+  CHECK(elapsed < 10);
+}

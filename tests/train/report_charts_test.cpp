@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "markup.hpp"
@@ -111,6 +112,24 @@ TEST_CASE("bars: lengths are proportional to values and start at zero") {
     CHECK(markup::has(svg, "class=\"bar model\""));
     CHECK(!markup::has(svg, "whisker"));
   }
+}
+
+TEST_CASE("bars: they start at the axis of zero, on the left edge, or on the right where all values are negative") {
+  MetricBars bars{"Score", "", {{"Model", SystemKind::model}, {"Item mean"}}, {{"New users", {{0.4}, {0.2}}}}};
+  const std::vector<double> x = markup::attribute_values(metric_bars_svg(bars, kNarrowChart), "x");
+  const std::vector<double> axis = markup::attribute_values(metric_bars_svg(bars, kNarrowChart), "x1");
+  CHECK(!axis.empty());
+  if (axis.empty()) return;
+  CHECK(axis[0] == doctest::Approx(4));
+  CHECK(std::count(x.begin(), x.end(), axis[0]) >= 2);
+  bars.groups[0].values = {{-0.4}, {-0.2}};
+  const std::string svg = metric_bars_svg(bars, kNarrowChart);
+  const std::vector<double> lengths = markup::attribute_values(svg, "width");
+  CHECK(lengths.size() == 2);
+  if (lengths.size() != 2) return;
+  CHECK(lengths[0] == doctest::Approx(2 * lengths[1]).epsilon(0.001));
+  CHECK(lengths[0] < kNarrowChart);
+  for (const double place : markup::attribute_values(svg, "x")) CHECK((place >= 0 && place <= kNarrowChart));
 }
 
 TEST_CASE("bars: whiskers, optimum, missing and negative values, many scenarios") {
