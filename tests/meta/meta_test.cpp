@@ -1,0 +1,166 @@
+#define THAW_TEST_HEAP_COUNTER_HOME
+#include "tests/meta/task.hpp"
+#include "thaw/meta/stepwise.hpp"
+#include "thaw/meta/unroll.hpp"
+
+using namespace thaw_test;
+
+namespace {
+
+struct Fixture {
+  Host host;
+  thaw::GrowingArena arena;
+  thaw::Cpu::Context context{&arena};
+  thaw::Tape<double> tape{context};
+  Task task{host};
+  Net<A> start = random_net(host), meta = random_net(host);
+
+  Net<V> leaves(const Net<A>& model) {
+    return thaw::map_model<V>(model, [&](const thaw::Path&, const A& a) { return tape.leaf(a); });
+  }
+  auto support() const {
+    return [this](int step, const auto& model) { return task.support_loss(model, step); };
+  }
+  double unrolled(int steps, thaw::MetaOrder order, Net<A>& out) {
+    thaw::Scope<double, thaw::Cpu> scope(tape);
+    const Net<V> weights = leaves(start);
+    const V loss = task.query_loss(thaw::unroll(weights, steps, kRate, support(), order));
+    const double value = loss.item();
+    copy(thaw::gradient(loss, weights), out);
+    return value;
+  }
+  double stepwise(int steps, Net<A>& out) {
+    return thaw::stepwise_gradient(
+        tape, start, steps, kRate, support(), [this](const auto& model) { return task.query_loss(model); }, out);
+  }
+  // The query loss after the inner loop from the given weights, by plain gradients alone.
+  double adapted_loss(const Net<A>& from, int steps) {
+    thaw::Scope<double, thaw::Cpu> scope(tape);
+    Net<A> model = from;
+    for (int k = 0; k < steps; ++k) {
+      const Net<V> recorded = leaves(model);
+      model = thaw::descend(model, thaw::gradient(task.support_loss(recorded, k), recorded), kRate);
+    }
+    return task.query_loss(model).item();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("unroll equals stepwise equals finite differences, 3 and 10 steps") {
+  Fixture f;
+  for (const int steps : {0, 1, 3, 10}) {
+    INFO(steps);
+    Net<A> by_steps = random_net(f.host), first = random_net(f.host);
+    const double loss = f.unrolled(steps, thaw::MetaOrder::exact, f.meta);
+    const double same = f.stepwise(steps, by_steps);
+    CHECK(loss == doctest::Approx(same).epsilon(1e-13));
+    const double apart = relative_distance(by_steps, f.meta);
+    f.unrolled(steps, thaw::MetaOrder::first_order, first);
+    const double first_apart = relative_distance(first, f.meta);
+    // Four-point differences along a random direction of each tensor alone.
+    double worst = 0;
+    for (int tensor = 0; tensor < thaw::tensor_count(f.start); ++tensor) {
+      const Net<A> direction = random_direction(f.host, f.start, tensor);
+      const auto at = [&](double h) { return f.adapted_loss(moved(f.host, f.start, direction, h), steps); };
+      const double h = 1e-3, numeric = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
+      const double exact = dot(f.meta, direction);
+      worst = std::fmax(worst, std::fabs(exact - numeric) / std::fmax(1e-2, std::fabs(numeric)));
+    }
+    CHECK(apart < 1e-10);
+    CHECK(worst < 1e-6);
+    if (steps == 0)
+      CHECK(first_apart < 1e-14);
+    else
+      CHECK(first_apart > 1e-2);
+    if (std::getenv("THAW_TEST_VERBOSE") != nullptr)
+      std::fprintf(stderr, "%2d steps: stepwise - unroll %.1e, differences %.1e, first order off by %.2f\n", steps,
+                   apart, worst, first_apart);
+  }
+}
+
+TEST_CASE("the inner loop lowers the support loss, so the test means something") {
+  Fixture f;
+  thaw::Scope<double, thaw::Cpu> scope(f.tape);
+  const Net<V> weights = f.leaves(f.start);
+  const Net<V> fast = thaw::unroll(weights, 10, kRate, f.support());
+  double before = 0, after = 0;
+  for (int k = 0; k < 10; ++k) {
+    before += f.task.support_loss(weights, k).item();
+    after += f.task.support_loss(fast, k).item();
+  }
+  INFO(before << " -> " << after);
+  CHECK(after < 0.9 * before);
+}
+
+TEST_CASE("tensors that the inner loop leaves alone get their direct and indirect gradient") {
+  Fixture f;
+  const A shift = f.host.normal({1}), gain = f.host.normal({1});
+  Net<A> out = random_net(f.host);
+  Extra<A> extra{shift, gain}, out_extra{f.host.zeros({1}), f.host.zeros({1})};
+  const int steps = 4;
+  const auto inner = [&](int step, const auto& model, const auto& s) {
+    return thaw::mul(f.task.support_loss(model, step), thaw::shift(thaw::square(s.gain), 0.5));
+  };
+  const auto outer = [&](const auto& model, const auto& s) {
+    return thaw::add(f.task.query_loss(model), thaw::square(thaw::mul(s.shift, s.gain)));
+  };
+  const double loss = thaw::stepwise_gradient(f.tape, f.start, extra, steps, kRate, inner, outer, out, out_extra);
+  thaw::Scope<double, thaw::Cpu> scope(f.tape);
+  const Net<V> weights = f.leaves(f.start);
+  const Extra<V> shared{f.tape.leaf(shift), f.tape.leaf(gain)};
+  const V unrolled =
+      outer(thaw::unroll(weights, steps, kRate, [&](int k, const auto& m) { return inner(k, m, shared); }), shared);
+  CHECK(loss == doctest::Approx(unrolled.item()).epsilon(1e-13));
+  CHECK(relative_distance(out, thaw::gradient(unrolled, weights)) < 1e-10);
+  CHECK(out_extra.shift.item() == doctest::Approx(thaw::gradient(unrolled, shared.shift).item()).epsilon(1e-11));
+  CHECK(out_extra.gain.item() == doctest::Approx(thaw::gradient(unrolled, shared.gain).item()).epsilon(1e-11));
+  // The direct part alone is something else: the indirect one is not zero.
+  CHECK(std::fabs(out_extra.gain.item() - 2 * shift[0] * shift[0] * gain[0]) > 1e-4);
+}
+
+TEST_CASE("stepwise needs the same memory for any number of steps, but for the kept parameters") {
+  std::size_t rest = 0;
+  const std::size_t copy_bytes = [] {
+    Fixture f;
+    std::size_t bytes = 0;
+    thaw::for_each_tensor(
+        [&](const thaw::Path&, const A& a) {
+          bytes += (static_cast<std::size_t>(a.size()) * sizeof(double) + 63) / 64 * 64;
+        },
+        f.start);
+    return bytes;
+  }();
+  for (const int steps : {1, 3, 5, 10}) {
+    Fixture a, b;
+    a.stepwise(steps, a.meta);
+    b.unrolled(steps, thaw::MetaOrder::exact, b.meta);
+    const std::size_t without_copies = a.arena.peak() - static_cast<std::size_t>(steps) * copy_bytes;
+    if (rest == 0) rest = without_copies;
+    CHECK(without_copies == rest);
+    if (steps >= 3) CHECK(b.arena.peak() > 2 * a.arena.peak());
+    if (std::getenv("THAW_TEST_VERBOSE") != nullptr)
+      std::fprintf(stderr, "%2d steps: stepwise %zu bytes (%zu of them parameters), unroll %zu bytes\n", steps,
+                   a.arena.peak(), static_cast<std::size_t>(steps) * copy_bytes, b.arena.peak());
+  }
+}
+
+TEST_CASE("no heap allocation in a hundred meta-steps after the first") {
+  Fixture f;
+  for (const bool by_steps : {false, true}) {
+    long before = 0;
+    for (int meta_step = 0; meta_step <= 100; ++meta_step) {
+      if (meta_step == 1) before = heap_allocations();
+      if (by_steps)
+        f.stepwise(3, f.meta);
+      else
+        f.unrolled(3, thaw::MetaOrder::exact, f.meta);
+      thaw::for_each_tensor(
+          [](const thaw::Path&, A& w, const A& g) {
+            for (Index i = 0; i < w.size(); ++i) w[i] -= 0.01 * g[i];
+          },
+          f.start, f.meta);
+    }
+    CHECK(heap_allocations() == before);
+  }
+}
