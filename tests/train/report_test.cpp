@@ -24,8 +24,8 @@ Report full_report() {
   Scores& scores = report.scores;
   scores.systems = {{"Model <1>", SystemKind::model}, {"Item mean"}, {"Oracle", SystemKind::reference}};
   scores.metrics = {{"NDCG@10"}, {"MAE", false, 3}};
-  Scenario users{"New users", "", {{0.3123, 0.004}, {0.7, 0.01}, {0.2911, 0.002}, {0.8, 0.01}, {0.9}, {0.1}}, {}, {}};
-  Scenario items{"New items", "", {{0.25, 0.001}, {0.9, 0.01}, {0.27, 0.001}, {0.8, 0.01}, {0.9}, {0.1}}, {}, {}};
+  ScoredScenario users{"New users", "", {{0.3123, 0.004}, {0.7, 0.01}, {0.2911, 0.002}, {0.8, 0.01}, {0.9}, {0.1}}, {}, {}};
+  ScoredScenario items{"New items", "", {{0.25, 0.001}, {0.9, 0.01}, {0.27, 0.001}, {0.8, 0.01}, {0.9}, {0.1}}, {}, {}};
   users.margins = {{0, 1, 0.0212, 0.0101, 0.0323}};
   scores.scenarios = {users, items};
   report.rankings = {{"User 1", "", 5, {{"Alien", 5}}, {{"A"}, {"B"}, {"C"}}, {{"C"}, {"B"}, {"D", 4.5, 5}, {"A"}}}};
@@ -121,7 +121,7 @@ TEST_CASE("empty and broken data give a page that says so") {
   CHECK(markup::has(report_html({}), "No data"));
   Report report = full_report();
   report.curves[0].curves[0].y = {kNoData, kNoData, kNoData};
-  for (Scenario& scenario : report.scores.scenarios) scenario.values.assign(6, {});
+  for (ScoredScenario& scenario : report.scores.scenarios) scenario.values.assign(6, {});
   report.heat_maps[0].values.clear();
   report.rankings[0] = {};
   const std::string page = report_html(report);

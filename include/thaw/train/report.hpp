@@ -66,7 +66,7 @@ inline std::string curves_section(const Report& report) {
 inline std::string bars_key(const Scores& scores) {
   bool has_kind[3] = {false, false, false}, has_optimum = false, has_spread = false;
   for (const ScoredSystem& system : scores.systems) has_kind[static_cast<std::size_t>(system.kind)] = true;
-  for (const Scenario& scenario : scores.scenarios) {
+  for (const ScoredScenario& scenario : scores.scenarios) {
     for (const double value : scenario.optimum) has_optimum = has_optimum || std::isfinite(value);
     for (const Measure& value : scenario.values) has_spread = has_spread || std::isfinite(value.spread);
   }
@@ -90,7 +90,7 @@ inline std::string scores_section(const Report& report) {
                wide_and_narrow(metric_bars_svg(bars, kWideChart), metric_bars_svg(bars, kNarrowChart)), bars.caption);
   }
   std::string tables;
-  for (const Scenario& scenario : scores.scenarios) tables += score_table_html(scores, scenario);
+  for (const ScoredScenario& scenario : scores.scenarios) tables += score_table_html(scores, scenario);
   return section("How good it is", report.protocol, body) +
          section("The numbers",
                  "Mean \u00b1 " + scores.spread_text + "; best in bold; margins of the first model with the " +

@@ -72,7 +72,7 @@ struct Margin {
 };
 
 // One cold-start situation: "New users", "New items", "Both new".
-struct Scenario {
+struct ScoredScenario {
   std::string name = {};
   std::string note = {};             // what is cold, how many users and items
   std::vector<Measure> values = {};  // (systems, metrics)
@@ -84,7 +84,7 @@ struct Scenario {
 struct Scores {
   std::vector<ScoredSystem> systems = {};
   std::vector<Metric> metrics = {};  // the first one decides the verdict
-  std::vector<Scenario> scenarios = {};
+  std::vector<ScoredScenario> scenarios = {};
   std::string spread_text = "standard deviation over seeds";
   std::string interval_text = "95\u00a0% bootstrap interval";
 };
@@ -165,7 +165,7 @@ struct Comparison {
 };
 
 // Systems times metrics may be missing at the end of a short list.
-inline Measure measure_of(const Scores& scores, const Scenario& scenario, std::size_t system, std::size_t metric) {
+inline Measure measure_of(const Scores& scores, const ScoredScenario& scenario, std::size_t system, std::size_t metric) {
   const std::size_t at = system * scores.metrics.size() + metric;
   return metric < scores.metrics.size() && at < scenario.values.size() ? scenario.values[at] : Measure{};
 }
@@ -176,7 +176,7 @@ inline bool is_better(const Metric& metric, double a, double b) {
 }
 
 // The best of one kind in a scenario; systems.size() when none was measured.
-inline std::size_t best_system(const Scores& scores, const Scenario& scenario, std::size_t metric, SystemKind kind) {
+inline std::size_t best_system(const Scores& scores, const ScoredScenario& scenario, std::size_t metric, SystemKind kind) {
   const std::size_t none = scores.systems.size();
   std::size_t best = none;
   for (std::size_t system = 0; system < none; ++system) {
@@ -191,7 +191,7 @@ inline std::size_t best_system(const Scores& scores, const Scenario& scenario, s
 
 // "ahead" and "behind" need evidence: an interval that excludes zero, or, where no bootstrap was made, a difference
 // larger than the spreads of both (as independent). Anything less is "level".
-inline Comparison compare_to_baseline(const Scores& scores, const Scenario& scenario, std::size_t metric) {
+inline Comparison compare_to_baseline(const Scores& scores, const ScoredScenario& scenario, std::size_t metric) {
   Comparison comparison;
   const std::size_t none = scores.systems.size();
   comparison.model = none;
@@ -225,7 +225,7 @@ inline MetricBars metric_bars(const Scores& scores, std::size_t metric) {
   bars.systems = scores.systems;
   bars.decimals = scores.metrics[metric].decimals;
   bars.higher_is_better = scores.metrics[metric].higher_is_better;
-  for (const Scenario& scenario : scores.scenarios) {
+  for (const ScoredScenario& scenario : scores.scenarios) {
     MetricBars::Group group{scenario.name, {}, kNoData};
     for (std::size_t system = 0; system < scores.systems.size(); ++system)
       group.values.push_back(measure_of(scores, scenario, system, metric));

@@ -45,7 +45,7 @@ inline std::string interval_text(const Margin& margin, int decimals) {
 }
 
 // "New users: ahead of item mean, 0.3120 against 0.2911 (+7.2 %, 95 % bootstrap interval +0.0101 to +0.0312)."
-inline std::string verdict_sentence(const Scores& scores, const Scenario& scenario, const Comparison& comparison) {
+inline std::string verdict_sentence(const Scores& scores, const ScoredScenario& scenario, const Comparison& comparison) {
   const Metric& metric = scores.metrics[0];
   if (comparison.outcome == Outcome::unknown)
     return element("span", escape_html(scenario.name), "call unknown") + ": no data to compare.";
@@ -91,7 +91,7 @@ inline std::string verdict_html(const Scores& scores) {
   int ahead = 0, behind = 0, judged = 0;
   std::size_t model = scores.systems.size();
   std::string sentences;
-  for (const Scenario& scenario : scores.scenarios) {
+  for (const ScoredScenario& scenario : scores.scenarios) {
     const Comparison comparison = compare_to_baseline(scores, scenario, 0);
     model = comparison.model;
     ahead += comparison.outcome == Outcome::ahead;
@@ -110,7 +110,7 @@ inline std::string verdict_html(const Scores& scores) {
 
 namespace detail {
 
-inline std::string score_row(const Scores& scores, const Scenario& scenario, std::size_t system,
+inline std::string score_row(const Scores& scores, const ScoredScenario& scenario, std::size_t system,
                              const std::vector<double>& best) {
   const ScoredSystem& shown = scores.systems[system];
   const char* css = shown.kind == SystemKind::model ? "model" : shown.kind == SystemKind::reference ? "reference" : "";
@@ -124,7 +124,7 @@ inline std::string score_row(const Scores& scores, const Scenario& scenario, std
   return html + "</tr>\n";
 }
 
-inline std::string margin_row(const Scores& scores, const Scenario& scenario) {
+inline std::string margin_row(const Scores& scores, const ScoredScenario& scenario) {
   std::string html = "<tr><th scope=\"row\">Margin over the strongest baseline</th>";
   for (std::size_t metric = 0; metric < scores.metrics.size(); ++metric) {
     const Comparison comparison = compare_to_baseline(scores, scenario, metric);
@@ -146,7 +146,7 @@ inline std::string margin_row(const Scores& scores, const Scenario& scenario) {
   return html + "</tr>\n";
 }
 
-inline std::string optimum_row(const Scores& scores, const Scenario& scenario) {
+inline std::string optimum_row(const Scores& scores, const ScoredScenario& scenario) {
   std::string html = "<tr class=\"reference\"><th scope=\"row\">Planted optimum</th>";
   bool has_any = false;
   for (std::size_t metric = 0; metric < scores.metrics.size(); ++metric) {
@@ -160,7 +160,7 @@ inline std::string optimum_row(const Scores& scores, const Scenario& scenario) {
 }  // namespace detail
 
 // One scenario: a row for each system, a column for each metric, the best in bold, the margin at the foot.
-inline std::string score_table_html(const Scores& scores, const Scenario& scenario) {
+inline std::string score_table_html(const Scores& scores, const ScoredScenario& scenario) {
   const std::string name = escape_html(scenario.name);
   std::string html = "<h3>" + name + "</h3>\n";
   if (!scenario.note.empty()) html += "<p class=\"note\">" + escape_html(scenario.note) + "</p>\n";
