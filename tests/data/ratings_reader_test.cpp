@@ -134,6 +134,14 @@ TEST_CASE("every cut of a good file is a fault or the lines that are whole") {
   }
 }
 
+TEST_CASE("a long text in a message is cut between characters") {
+  std::string text = "1,2,x";
+  for (int i = 0; i < 30; ++i) text.append("\xc3\xa9");
+  const std::string message = summary(text + "\n", "r.csv");
+  CHECK(contains(message, "\xc3\xa9...\""));
+  CHECK(thaw::detail::find_invalid_utf8(message) == std::string_view::npos);
+}
+
 TEST_CASE("a path that is too long keeps its end in the message") {
   const std::string name = std::string(4000, 'x') + "/last.csv";
   CHECK(contains(summary("1,2,x\n", name), "x/last.csv, line 1, column 3 (rating): expected a number"));

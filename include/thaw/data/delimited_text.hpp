@@ -8,6 +8,7 @@
 // formats: ratings_reader.hpp decides which separator a file uses.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -29,8 +30,11 @@ struct Quoted {
   std::string_view text;
   void describe(Fault& fault) const {
     fault.add('"');
-    for (const char c : text.substr(0, 40)) fault.add(static_cast<unsigned char>(c) < 32 || c == 127 ? '?' : c);
-    fault.add(text.size() > 40 ? "...\"" : "\"");
+    std::size_t shown = (std::min)(text.size(), std::size_t{40});
+    // Never half a character.
+    while (shown > 0 && shown < text.size() && (static_cast<unsigned char>(text[shown]) & 0xc0) == 0x80) --shown;
+    for (const char c : text.substr(0, shown)) fault.add(static_cast<unsigned char>(c) < 32 || c == 127 ? '?' : c);
+    fault.add(text.size() > shown ? "...\"" : "\"");
   }
 };
 

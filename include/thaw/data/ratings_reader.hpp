@@ -126,16 +126,17 @@ class RatingsParser {
     const std::string_view line = text.substr(0, text.find_first_of("\r\n"));
     const auto has = [line](std::string_view part) { return line.find(part) != std::string_view::npos; };
     if (format == RatingsFormat::detect) {
+      // Where semicolons separate, commas are decimal points or part of a title, so the more frequent one counts.
+      const bool semicolons = std::count(line.begin(), line.end(), ';') > std::count(line.begin(), line.end(), ',');
+      const RatingsFormat csv = semicolons ? RatingsFormat::semicolon : RatingsFormat::comma;
       if (ends_with(name, ".csv") && (has(",") || has(";")))
-        format = has(",") ? RatingsFormat::comma : RatingsFormat::semicolon;
+        format = csv;
       else if (has("\t"))
         format = RatingsFormat::tab;
       else if (has("::"))
         format = RatingsFormat::double_colon;
-      else if (has(","))
-        format = RatingsFormat::comma;
-      else if (has(";"))
-        format = RatingsFormat::semicolon;
+      else if (has(",") || has(";"))
+        format = csv;
       else if (has(" "))
         format = RatingsFormat::blank;
       else
