@@ -52,6 +52,15 @@ copied_folder() {
     compile -I. "$here/learn.cpp" -o learn && ./learn
 }
 
+# The other compiler of the two, at the levels where nothing is vectorised: no hint to the optimiser may become a warning.
+other_compiler() {
+  case $cxx in *clang*) other=g++ ;; *) other=$(command -v clang++-14 || command -v clang++) ;; esac
+  for level in -O0 -O1 -Os; do
+    # shellcheck disable=SC2086
+    $other -std=c++20 $warnings $level -I"$root/include" "$here/learn.cpp" -o learn && ./learn || return 1
+  done
+}
+
 subdirectory() { cmake_project subdirectory "-DTHAW_DIR=$root"; }
 
 subdirectory_with_space() {
@@ -105,6 +114,7 @@ no_runtime() {
 }
 
 try copied_folder copied_folder
+try other_compiler other_compiler
 try subdirectory subdirectory
 try subdirectory_with_space subdirectory_with_space
 try package package
