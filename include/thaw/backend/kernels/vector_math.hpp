@@ -173,7 +173,7 @@ struct Erf {
 struct Gelu {
   template <class V>
   THAW_SCALAR_FUNCTION V value(V x) {
-    const V inside = x < V(-40) ? V(-40) : x;  // where the result is zero, and -infinity would give NaN
+    const V inside = choose(x < V(-40), V(-40), x);  // where the result is zero, and -infinity would give NaN
     const V half = V(0.5) * inside;
     return fused(half, Erf::value(inside * V(0.70710678118654752440)), half);
   }

@@ -7,25 +7,23 @@
 namespace thaw::inline v0 {
 namespace detail::THAW_KERNEL_NAMESPACE {
 
-// A vector's worth of elements, as an array: a loop over it can be vectorised, and functions may index it.
+// A vector's worth of elements. Loops go over `lane`; memory is reached through `whole`, in one move, because a copy
+// of bytes may be split into halves that a processor cannot forward to a full-width load.
 template <class Real>
-struct Chunk {
-  static constexpr int kCount = THAW_KERNEL_BYTES / static_cast<int>(sizeof(Real));
-  alignas(THAW_KERNEL_BYTES) Real lane[kCount];
+union Chunk {
+  static constexpr int kCount = Lanes<Real>::kCount;
+  typename Lanes<Real>::Vector whole;
+  Real lane[kCount];
 };
 
 template <class Real>
-THAW_KERNEL_TARGET THAW_ALWAYS_INLINE void read_chunk(Chunk<Real>& chunk, const Real* from) {
-  __builtin_memcpy(chunk.lane, from, sizeof(chunk.lane));
-}
-template <class Real>
-THAW_KERNEL_TARGET THAW_ALWAYS_INLINE void read_chunk(Chunk<Real>& chunk, const Real* from, Index count) {
+THAW_KERNEL_TARGET THAW_ALWAYS_INLINE void read_part(Chunk<Real>& chunk, const Real* from, Index count) {
   typename Lanes<Real>::Vector v;
   load_part(v, from, count);
   store(chunk.lane, v);
 }
 template <class Real>
-THAW_KERNEL_TARGET THAW_ALWAYS_INLINE void write_chunk(const Chunk<Real>& chunk, Real* to, Index count) {
+THAW_KERNEL_TARGET THAW_ALWAYS_INLINE void write_part(const Chunk<Real>& chunk, Real* to, Index count) {
   typename Lanes<Real>::Vector v;
   load(v, chunk.lane);
   store_part(to, v, count);
@@ -38,16 +36,16 @@ THAW_KERNEL_TARGET THAW_VECTORIZED void map(Index n, const Real* x, Real* y, con
   Index i = 0;
   Chunk<Real> a, out;
   for (; i + kLanes <= n; i += kLanes) {
-    read_chunk(a, x + i);
+    load(a.whole, x + i);
     THAW_VECTOR_LOOP
     for (int j = 0; j < kLanes; ++j) out.lane[j] = function.value(a.lane[j]);
-    __builtin_memcpy(y + i, out.lane, sizeof(out.lane));
+    store(y + i, out.whole);
   }
   if (i == n) return;
-  read_chunk(a, x + i, n - i);
+  read_part(a, x + i, n - i);
   THAW_VECTOR_LOOP
   for (int j = 0; j < kLanes; ++j) out.lane[j] = function.value(a.lane[j]);
-  write_chunk(out, y + i, n - i);
+  write_part(out, y + i, n - i);
 }
 
 template <class F, class Real>
@@ -57,18 +55,18 @@ THAW_KERNEL_TARGET THAW_VECTORIZED void zip(Index n, const Real* x, const Real* 
   Index i = 0;
   Chunk<Real> a, b, out;
   for (; i + kLanes <= n; i += kLanes) {
-    read_chunk(a, x + i);
-    read_chunk(b, z + i);
+    load(a.whole, x + i);
+    load(b.whole, z + i);
     THAW_VECTOR_LOOP
     for (int j = 0; j < kLanes; ++j) out.lane[j] = function.value(a.lane[j], b.lane[j]);
-    __builtin_memcpy(y + i, out.lane, sizeof(out.lane));
+    store(y + i, out.whole);
   }
   if (i == n) return;
-  read_chunk(a, x + i, n - i);
-  read_chunk(b, z + i, n - i);
+  read_part(a, x + i, n - i);
+  read_part(b, z + i, n - i);
   THAW_VECTOR_LOOP
   for (int j = 0; j < kLanes; ++j) out.lane[j] = function.value(a.lane[j], b.lane[j]);
-  write_chunk(out, y + i, n - i);
+  write_part(out, y + i, n - i);
 }
 
 template <class F, class Real>
@@ -79,20 +77,20 @@ THAW_KERNEL_TARGET THAW_VECTORIZED void zip(Index n, const Real* x, const Real* 
   for (Index i = 0; i < n; i += kLanes) {
     const bool whole = i + kLanes <= n;
     if (whole) {
-      read_chunk(a, x + i);
-      read_chunk(b, z + i);
-      read_chunk(c, w + i);
+      load(a.whole, x + i);
+      load(b.whole, z + i);
+      load(c.whole, w + i);
     } else {
-      read_chunk(a, x + i, n - i);
-      read_chunk(b, z + i, n - i);
-      read_chunk(c, w + i, n - i);
+      read_part(a, x + i, n - i);
+      read_part(b, z + i, n - i);
+      read_part(c, w + i, n - i);
     }
     THAW_VECTOR_LOOP
     for (int j = 0; j < kLanes; ++j) out.lane[j] = function.value(a.lane[j], b.lane[j], c.lane[j]);
     if (whole)
-      __builtin_memcpy(y + i, out.lane, sizeof(out.lane));
+      store(y + i, out.whole);
     else
-      write_chunk(out, y + i, n - i);
+      write_part(out, y + i, n - i);
   }
 }
 
