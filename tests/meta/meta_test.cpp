@@ -83,14 +83,8 @@ TEST_CASE("the inner loop lowers the support loss, so the test means something")
   Fixture f;
   thaw::Scope<double, thaw::Cpu> scope(f.tape);
   const Net<V> weights = f.leaves(f.start);
-  const Net<V> fast = thaw::unroll(weights, 10, kRate, f.support());
-  double before = 0, after = 0;
-  for (int k = 0; k < 10; ++k) {
-    before += f.task.support_loss(weights, k).item();
-    after += f.task.support_loss(fast, k).item();
-  }
-  INFO(before << " -> " << after);
-  CHECK(after < 0.9 * before);
+  const Net<V> fast = thaw::unroll(weights, 10, kRate, [&](int, const auto& m) { return f.task.support_loss(m, 0); });
+  CHECK(f.task.support_loss(fast, 0).item() < 0.8 * f.task.support_loss(weights, 0).item());
 }
 
 TEST_CASE("tensors that the inner loop leaves alone get their direct and indirect gradient") {

@@ -166,6 +166,14 @@ class Sweep {
 };
 
 template <class R, class B>
+void check_alive(const Var<R, B>& v, const Tape<R, B>* tape) {
+  if (v.node == nullptr) return;
+  require(v.tape == tape, "gradient: the loss and a variable live on two tapes");
+  require(v.node->stamp == v.stamp && v.node->index < tape->size(),
+          "gradient: a value was recorded before its tape was rewound");
+}
+
+template <class R, class B>
 Array<R, B> filled_like(const Var<R, B>& like, R value) {
   auto& context = like.tape->context();
   auto out = Array<R, B>::make(context, like.shape);
@@ -202,6 +210,8 @@ struct SweepTargets {
 template <class T, class R, class B>
 void pull_back(const Var<R, B>& from, const T& seed, const SweepTargets<T, R, B>& targets) {
   using Kind = std::conditional_t<is_array<T>, detail::PlainSweep<R, B>, detail::RecordedSweep<R, B>>;
+  detail::check_alive(from, from.tape);
+  for (int i = 0; i < targets.count; ++i) detail::check_alive(targets.wanted[i], from.tape);
   const auto inside = [&](const Var<R, B>& v) {
     return v.node != nullptr && from.node != nullptr && v.node->index <= from.node->index;
   };

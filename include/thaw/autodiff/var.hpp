@@ -106,21 +106,23 @@ class Tape {
   };
   Mark mark() { return {arena().mark(), last_, next_index_}; }
   void rewind(const Mark& mark) {
+    // A value that outlives its node must not find it intact.
+    for (N* node = last_; node != mark.last; node = node->previous) node->stamp = kDead;
     arena().rewind(mark.arena);
     last_ = mark.last;
     next_index_ = mark.index;
     if (last_ != nullptr) last_->next = nullptr;
-    ++stamp_;
+    stamp_ += kStampStep;
   }
 
   // The seam: runs Op on plain arrays and records it when an input is recorded.
   template <class Op>
   V record(typename Op::Attr attr, const V* in, int n) {
+    for (int i = 0; i < n; ++i) check_owner(in[i], Op::name);
     A* plain = arena().template take<A>(n);
     N** parents = arena().template take<N*>(n);
     bool depends = false;
     for (int i = 0; i < n; ++i) {
-      check_owner(in[i], Op::name);
       plain[i] = in[i].array();
       if (plain[i].context == nullptr) plain[i].context = context_;
       parents[i] = in[i].node;
@@ -154,6 +156,10 @@ class Tape {
     require(v.node == nullptr || (v.node->stamp == v.stamp && v.node->index < next_index_), name,
             ": an operand was recorded before its tape was rewound");
   }
+  static constexpr std::uint32_t kDead = ~std::uint32_t(0);
+  // Stamps are scattered, because memory that was used again is full of zeros and small numbers.
+  static constexpr std::uint32_t kStampStep = 0x9E3779B9u;
+
   N* push() { return arena().template take<N>(1); }
   void link(N* node) {
     if (last_ != nullptr) last_->next = node;
@@ -164,7 +170,7 @@ class Tape {
   Context* context_;
   N* last_ = nullptr;
   std::int32_t next_index_ = 0;
-  std::uint32_t stamp_ = 0;
+  std::uint32_t stamp_ = kStampStep;
 };
 
 // Rewinds a tape, and its arena, at the end of a block.

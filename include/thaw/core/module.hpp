@@ -69,11 +69,17 @@ concept Module = requires(M& m, NoVisit v) {
   M::each(v, m);
 };
 
-template <class First>
-inline void assign_all(const First&) {}
-template <class First, class... Rest>
-void assign_all(const First& first, Rest&... rest) {
-  ((rest = first), ...);
+// A model that can be written to takes over counts and settings; one that cannot must have the same count.
+template <class First, class To>
+void take_setting(const First& first, To& to) {
+  if constexpr (!std::is_const_v<To>) to = first;
+}
+template <class First, class To>
+void take_count(const Path& path, const First& first, To& to) {
+  if constexpr (std::is_const_v<To>)
+    require(to.count == first.count, path, ": models of ", first.count, " and ", to.count, " modules walked together");
+  else
+    to.count = first.count;
 }
 
 template <class Fn, class First, class... Rest>
@@ -82,7 +88,7 @@ void walk(Fn& fn, const Path& path, First& first, Rest&... rest) {
   if constexpr (Value<F>) {
     fn(path, first, rest...);
   } else if constexpr (is_several<F>) {
-    ((rest.count = first.count), ...);
+    (take_count(path, first, rest), ...);
     for (int i = 0; i < first.count; ++i) {
       Path inner = path;
       inner.push(i);
@@ -100,8 +106,7 @@ void walk(Fn& fn, const Path& path, First& first, Rest&... rest) {
     static_assert(std::is_trivially_copyable_v<F>,
                   "a model member must be a Value, a module with `static void each(auto&& visit, auto&... m)`, "
                   "Several of them, or a trivially copyable setting");
-    // A setting: only models that can be written to take it over.
-    if constexpr ((!std::is_const_v<Rest> && ...)) assign_all(first, rest...);
+    (take_setting(first, rest), ...);
   }
 }
 
