@@ -5,6 +5,7 @@
 #pragma once
 
 #include "thaw/backend/kernels/vector_math.hpp"
+#include "thaw/backend/optimizer_step.hpp"
 #include "thaw/backend/product_shape.hpp"
 #include "thaw/core/array.hpp"
 #include "thaw/core/random.hpp"
@@ -63,28 +64,34 @@ struct Cpu {
     for (Index i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
     return sum;
   }
-  // One pass of Adam over n weights; c is an AdamCoefficients (optim/adam.hpp).
-  template <class R, class C>
-  static void adam(auto&, Index n, const C& c, const R* g, R* first, R* second, R* weight) {
+  // One pass of Adam over n weights.
+  template <class R>
+  static void adam(auto&, Index n, const AdamStep& step, const R* g, R* first, R* second, R* weight) {
+    const R keep = static_cast<R>(step.decoupled ? 1 - step.learning_rate * step.weight_decay : 1);
+    const R added = static_cast<R>(step.decoupled ? 0 : step.weight_decay);
+    const R beta1 = static_cast<R>(step.beta1), beta2 = static_cast<R>(step.beta2);
+    const R rate = static_cast<R>(step.learning_rate * step.correction1);
     for (Index i = 0; i < n; ++i) {
-      first[i] = c.beta1 * first[i] + (R(1) - c.beta1) * g[i];
-      second[i] = c.beta2 * second[i] + (R(1) - c.beta2) * g[i] * g[i];
-      weight[i] = c.keep * weight[i] - c.rate * first[i] / (Sqrt::value(second[i]) * c.second_inverse + c.epsilon);
+      const R slope = g[i] + added * weight[i];
+      first[i] = beta1 * first[i] + (R(1) - beta1) * slope;
+      second[i] = beta2 * second[i] + (R(1) - beta2) * slope * slope;
+      const R root = Sqrt::value(second[i]) * static_cast<R>(step.correction2) + static_cast<R>(step.epsilon);
+      weight[i] = keep * weight[i] - rate * first[i] / root;
     }
   }
   // The direction m / (sqrt(v) + epsilon) + decay * weight of Lamb, and the squares that its trust ratio needs.
   template <class R>
-  static auto lamb_direction(auto&, Index n, R beta1, R beta2, R epsilon, R decay, const R* g, const R* weight,
-                             R* first, R* second, R* direction) {
-    struct {
-      double weight = 0, direction = 0;
-    } norms;
+  static LambNorms lamb_direction(auto&, Index n, const AdamStep& step, const R* g, const R* weight, R* first,
+                                  R* second, R* direction) {
+    LambNorms norms;
+    const R beta1 = static_cast<R>(step.beta1), beta2 = static_cast<R>(step.beta2);
     for (Index i = 0; i < n; ++i) {
       first[i] = beta1 * first[i] + (R(1) - beta1) * g[i];
       second[i] = beta2 * second[i] + (R(1) - beta2) * g[i] * g[i];
-      direction[i] = first[i] / (Sqrt::value(second[i]) + epsilon) + decay * weight[i];
-      norms.weight += static_cast<double>(weight[i]) * static_cast<double>(weight[i]);
-      norms.direction += static_cast<double>(direction[i]) * static_cast<double>(direction[i]);
+      const R root = Sqrt::value(second[i]) * static_cast<R>(step.correction2) + static_cast<R>(step.epsilon);
+      direction[i] = first[i] * static_cast<R>(step.correction1) / root + static_cast<R>(step.weight_decay) * weight[i];
+      norms.parameters += static_cast<double>(weight[i]) * static_cast<double>(weight[i]);
+      norms.update += static_cast<double>(direction[i]) * static_cast<double>(direction[i]);
     }
     return norms;
   }

@@ -10,6 +10,9 @@
 #include "thaw/backend/cpu.hpp"
 #include "thaw/backend/kernels/axial_block.hpp"
 #include "thaw/backend/kernels/product.hpp"
+#include "thaw/backend/kernels/vector_math_map.hpp"
+#include "thaw/backend/kernels/vector_math_optimizer.hpp"
+#include "thaw/backend/kernels/vector_math_rows.hpp"
 #include "thaw/ops/axial_block.hpp"
 
 namespace thaw::inline v0 {
@@ -21,11 +24,122 @@ struct CpuEigen : Cpu {
     Isa isa = detect_isa();
   };
 
+  template <class F, class R>
+  static void map(Context& context, Index n, const R* x, R* y) {
+    split(context, n, kElementCost,
+          [&](Index begin, Index end) { thaw::map<F>(context.isa, end - begin, x + begin, y + begin); });
+  }
+  template <class F, class R>
+  static void zip(Context& context, Index n, const R* a, const R* b, R* y) {
+    split(context, n, kElementCost,
+          [&](Index begin, Index end) { thaw::zip<F>(context.isa, end - begin, a + begin, b + begin, y + begin); });
+  }
+  template <class R>
+  static void affine_map(Context& context, Index n, R scale, R shift, const R* x, R* y) {
+    thaw::affine(context.isa, n, scale, shift, x, y);
+  }
+  template <class R>
+  static void fill(Context& context, Index n, R value, R* y) {
+    thaw::fill(context.isa, n, value, y);
+  }
+  template <class R>
+  static void copy(Context&, Index n, const R* x, R* y) {
+    thaw::copy(n, x, y);
+  }
+  template <class R>
+  static void add_scaled(Context& context, Index n, R alpha, const R* a, R beta, const R* b, R* y) {
+    thaw::zip(context.isa, n, a, b, y, ScaledSum<R>{alpha, beta});
+  }
+  template <class R>
+  static double sum_of_squares(Context& context, Index n, const R* x) {
+    return static_cast<double>(thaw::sum_of_squares(context.isa, n, x));
+  }
+  template <class R>
+  static void adam(Context& context, Index n, const AdamStep& step, const R* g, R* first, R* second, R* weight) {
+    thaw::adam_update(context.isa, n, step, g, weight, first, second);
+  }
+  template <class R>
+  static LambNorms lamb_direction(Context& context, Index n, const AdamStep& step, const R* g, const R* weight,
+                                  R* first, R* second, R* direction) {
+    return thaw::lamb_direction(context.isa, n, step, g, weight, first, second, direction);
+  }
+  template <class R>
+  static void softmax(Context& context, Index rows, Index columns, const R* x, R* y) {
+    split_rows(context, rows, columns, [&](Index begin, Index end) {
+      thaw::softmax_rows(context.isa, end - begin, columns, x + begin * columns, static_cast<const R*>(nullptr),
+                         Index(0), y + begin * columns);
+    });
+  }
+  template <class R>
+  static void softmax_backward(Context& context, Index rows, Index columns, const R* y, const R* g, R* d) {
+    split_rows(context, rows, columns, [&](Index begin, Index end) {
+      const Index at = begin * columns;
+      thaw::softmax_rows_backward(context.isa, end - begin, columns, y + at, g + at, d + at);
+    });
+  }
+  template <class R>
+  static void layer_norm(Context& context, Index rows, Index columns, R epsilon, const R* x, const R* weight,
+                         const R* bias, R* y) {
+    split_rows(context, rows, columns, [&](Index begin, Index end) {
+      thaw::layer_norm_rows(context.isa, end - begin, columns, epsilon, x + begin * columns, weight, bias,
+                            y + begin * columns, static_cast<R*>(nullptr), static_cast<R*>(nullptr));
+    });
+  }
+  template <class R>
+  static void layer_norm_backward(Context& context, Index rows, Index columns, R epsilon, const R* x, const R* weight,
+                                  const R* g, R* d_x, R* d_weight, R* d_bias) {
+    thaw::layer_norm_rows_backward(context.isa, rows, columns, epsilon, x, weight, g, static_cast<const R*>(nullptr),
+                                   static_cast<const R*>(nullptr), d_x, d_weight, d_bias);
+  }
+  template <class R>
+  static void dropout(Context& context, const DropoutRule& rule, Index rows, Index columns, const R* x, R* y) {
+    split_rows(context, rows, columns, [&](Index begin, Index end) {
+      thaw::dropout_rows(context.isa, rule, begin, end - begin, columns, x + begin * columns, y + begin * columns);
+    });
+  }
+
   template <class R>
   static void product(Context& context, const ProductShape& s, const R* a, const R* b, R* c, const R* bias) {
     ArenaScope scope(*context.arena);
     void* scratch = context.arena->take_bytes(product_scratch_bytes<R>(s, context.threads));
     product_threads(context.isa, s, a, b, c, bias, context.threads, scratch);
+  }
+
+ private:
+  // Elements below which a second thread costs more than it brings, for work of a few operations each.
+  static constexpr Index kElementCost = 1 << 17;
+
+  template <class R>
+  struct ScaledSum {
+    R alpha, beta;
+    template <class V>
+    THAW_ALWAYS_INLINE V value(V a, V b) const {
+      return V(alpha) * a + V(beta) * b;
+    }
+  };
+
+  // work(begin, end) over 0 .. n, in as many equal parts as there are threads when n is at least `least`.
+  template <class Work>
+  static void split(const Context& context, Index n, Index least, const Work& work) {
+#if defined(_OPENMP)
+    if (context.threads > 1 && n >= least) {
+#pragma omp parallel for schedule(static, 1) num_threads(context.threads)
+      for (int t = 0; t < context.threads; ++t) {
+        // Parts end on whole cache lines, so that no line is written by two threads.
+        const Index lines = (n + 15) / 16;
+        const Index begin = lines * t / context.threads * 16, end = lines * (t + 1) / context.threads * 16;
+        work(begin, end < n ? end : n);
+      }
+      return;
+    }
+#endif
+    (void)context;
+    (void)least;
+    work(Index(0), n);
+  }
+  template <class Work>
+  static void split_rows(const Context& context, Index rows, Index columns, const Work& work) {
+    split(context, rows, kElementCost / (columns > 0 ? columns : 1) + 1, work);
   }
 };
 

@@ -21,15 +21,6 @@ struct AdamOptions {
   double table_decay = 0;  // of touched rows
 };
 
-// The numbers of one Adam step that do not depend on the element.
-template <class R>
-struct AdamCoefficients {
-  R beta1, beta2, epsilon;
-  R rate;            // with the correction of the first moment
-  R second_inverse;  // 1 / sqrt of the correction of the second moment
-  R keep;            // 1 - rate * decay
-};
-
 template <class R, class B = Cpu>
 class Adam {
  public:
@@ -41,11 +32,11 @@ class Adam {
   void step(Parameters<Plan, R, B>& parameters, const GradientList<R, B>& gradients, double rate) {
     auto& context = parameters.context();
     ++steps_;
-    const AdamCoefficients<R> dense = coefficients(rate, options_.decay);
+    const AdamStep dense = at(rate, options_.decay);
     for (int i = 0; i < parameters.count(); ++i) {
       auto& slot = parameters.slot(i);
       if (slot.row_table)
-        step_rows(context, slot, i, gradients.rows[i], coefficients(rate, options_.table_decay));
+        step_rows(context, slot, i, gradients.rows[i], at(rate, options_.table_decay));
       else
         B::adam(context, slot.value.size(), dense, gradients.dense[i].data, first_[i].data, second_[i].data,
                 slot.value.data);
@@ -58,14 +49,11 @@ class Adam {
   std::int64_t& steps() { return steps_; }
 
  private:
-  AdamCoefficients<R> coefficients(double rate, double decay) const {
-    const double n = static_cast<double>(steps_);
-    const double first = 1 - std::pow(options_.beta1, n), second = 1 - std::pow(options_.beta2, n);
-    return {static_cast<R>(options_.beta1), static_cast<R>(options_.beta2),        static_cast<R>(options_.epsilon),
-            static_cast<R>(rate / first),   static_cast<R>(1 / std::sqrt(second)), static_cast<R>(1 - rate * decay)};
+  AdamStep at(double rate, double decay) const {
+    return AdamStep::at(steps_, rate, options_.beta1, options_.beta2, options_.epsilon, decay);
   }
   void step_rows(typename B::Context& context, ParameterSlot<R, B>& slot, int i, const RowGradient<R, B>* list,
-                 const AdamCoefficients<R>& c) {
+                 const AdamStep& step) {
     ArenaScope scope(*context.arena);
     const Index width = slot.value.shape[1];
     const auto merged = detail::merge_rows(list, width, *context.arena);
@@ -78,7 +66,7 @@ class Adam {
         const R fade2 = static_cast<R>(std::pow(options_.beta2, missed));
         for (Index j = 0; j < width; ++j) first_[i][at + j] *= fade1, second_[i][at + j] *= fade2;
       }
-      B::adam(context, width, c, merged.rows + k * width, first_[i].data + at, second_[i].data + at,
+      B::adam(context, width, step, merged.rows + k * width, first_[i].data + at, second_[i].data + at,
               slot.value.data + at);
       last = static_cast<std::int32_t>(steps_);
     }

@@ -37,15 +37,14 @@ class Lamb {
   void step(Parameters<Plan, R, B>& parameters, const GradientList<R, B>& gradients, double rate) {
     auto& context = parameters.context();
     ++steps_;
+    const AdamStep step{rate, options_.beta1, options_.beta2, options_.epsilon, options_.decay, 1, 1, true};
     for (int i = 0; i < parameters.count(); ++i) {
       const Array<R, B>& value = parameters.slot(i).value;
       ArenaScope scope(*context.arena);
       R* direction = context.arena->template take<R>(value.size());
-      const auto norms =
-          B::lamb_direction(context, value.size(), static_cast<R>(options_.beta1), static_cast<R>(options_.beta2),
-                            static_cast<R>(options_.epsilon), static_cast<R>(options_.decay), gradients.dense[i].data,
-                            value.data, first_[i].data, second_[i].data, direction);
-      const double weight = std::sqrt(norms.weight), length = std::sqrt(norms.direction);
+      const LambNorms norms = B::lamb_direction(context, value.size(), step, gradients.dense[i].data, value.data,
+                                                first_[i].data, second_[i].data, direction);
+      const double weight = std::sqrt(norms.parameters), length = std::sqrt(norms.update);
       const double clamped = weight < options_.most_norm ? weight : options_.most_norm;
       const double ratio = weight == 0 || length == 0 ? 1 : clamped / length;
       B::add_scaled(context, value.size(), R(1), value.data, static_cast<R>(-rate * ratio), direction, value.data);
