@@ -1,0 +1,209 @@
+// Stage: one cold-start situation, at the test or rehearsed on training ratings: what may be seen, and what is asked.
+//
+//   auto stages = hire::rehearsals(data, split.train, recipe);         // cold starts staged inside the training
+//   ratings auto test = hire::Stage::make(data, split.train_and_validation(), split.test[0]);
+//
+// A rehearsal hides ratings of training users and items exactly as the test does, so that the network learns under the
+// conditions in which it will be used: the biases it reads were fitted without the ratings it must predict.
+#pragma once
+
+#include <memory>
+
+#include "hire/trainer.hpp"
+#include "thaw/baselines/attribute_neighbours.hpp"
+#include "thaw/data/cold_start_split.hpp"
+#include "thaw/data/context_sampler.hpp"
+#include "thaw/eval/metric_table.hpp"
+
+namespace hire {
+
+inline std::vector<thaw::AttributeView> views_of(const thaw::Entities& side) {
+  std::vector<thaw::AttributeView> views;
+  for (const auto& a : side.attributes) views.push_back({a.offsets, a.ids, a.cardinality()});
+  return views;
+}
+
+struct Stage {
+  thaw::RatingGraph visible;  // known ratings and the support of whoever is new
+  thaw::RatingGraph hidden;   // what is asked
+  std::vector<std::int32_t> targets;
+  Statistics statistics;
+
+  static Stage make(const thaw::Dataset& data, std::vector<thaw::Rating> known, const thaw::Scenario& scenario) {
+    Stage stage;
+    known.insert(known.end(), scenario.visible.begin(), scenario.visible.end());
+    stage.visible = thaw::RatingGraph::from_ratings(known, data.users.size(), data.items.size());
+    stage.hidden = thaw::RatingGraph::from_ratings(scenario.hidden, data.users.size(), data.items.size());
+    stage.targets = scenario.targets;
+    const auto users = views_of(data.users), items = views_of(data.items);
+    const thaw::AttributeNeighboursPredictor base(stage.visible, users, items);
+    stage.statistics = Statistics(stage.visible, base.biases());
+    return stage;
+  }
+};
+
+// Stages of all three scenarios on `episodes` different splits of the training ratings.
+inline std::vector<std::unique_ptr<Stage>> rehearsals(const thaw::Dataset& data, const std::vector<thaw::Rating>& train,
+                                                      const Recipe& recipe) {
+  thaw::Dataset known;
+  known.users.ids = data.users.ids;
+  known.items.ids = data.items.ids;
+  known.ratings = train;
+  known.lowest = data.lowest;
+  known.highest = data.highest;
+  std::vector<std::unique_ptr<Stage>> stages;
+  for (int e = 0; e < recipe.episodes; ++e) {
+    thaw::ColdStartOptions options;
+    options.validation_users = options.validation_items = 0;
+    options.seed = thaw::Key{recipe.seed}.fold(1000 + static_cast<std::uint64_t>(e)).bits;
+    const thaw::ColdStartSplit split = thaw::split_cold_start(known, options);
+    for (const thaw::Scenario& scenario : split.test)
+      if (!scenario.targets.empty())
+        stages.push_back(std::make_unique<Stage>(Stage::make(data, split.train, scenario)));
+  }
+  return stages;
+}
+
+// Contexts of a stage: the target, query items, and their neighbourhood in what is visible.
+class StageContexts {
+ public:
+  StageContexts(const Stage& stage, const Recipe& recipe)
+      : stage_(stage),
+        recipe_(recipe),
+        sampler_(stage.visible, {.users = recipe.users, .items = recipe.items, .most_queries = recipe.most_queries}) {}
+
+  std::int32_t most_queries() const { return sampler_.most_queries(); }
+
+  // A context for given query items. Nothing hidden is read.
+  void draw(std::int32_t target, std::span<const std::int32_t> queries, thaw::Philox& rng, thaw::Context& context,
+            thaw::ContextCells& cells) {
+    sampler_.neighbourhood(target, queries, rng, context);
+    thaw::read_visible_cells(context, stage_.visible.by_user, cells);
+  }
+  // A context for training: some hidden items of a drawn target, and a few more users who are asked about the same
+  // items. The hidden ratings of everybody in it are the targets of the loss.
+  void draw_training(thaw::Philox& rng, thaw::Context& context, thaw::ContextCells& cells) {
+    const std::int32_t target = stage_.targets[rng.below(static_cast<std::uint32_t>(stage_.targets.size()))];
+    queries_.clear();
+    for (const auto& edge : stage_.hidden.by_user.row(target)) queries_.push_back(edge.column);
+    rng.shuffle(queries_);
+    if (queries_.size() > static_cast<std::size_t>(most_queries()))
+      queries_.resize(static_cast<std::size_t>(most_queries()));
+    sampler_.neighbourhood(target, queries_, rng, context);
+    invite(rng, context);
+    thaw::read_visible_cells(context, stage_.visible.by_user, cells);
+    for (std::size_t row = 0; row < context.users.size(); ++row)
+      for (std::size_t column = 0; column < context.items.size(); ++column) {
+        const float* asked = stage_.hidden.by_user.find(context.users[row], context.items[column]);
+        if (asked == nullptr) continue;
+        const std::size_t c = row * context.items.size() + column;
+        cells.rating[c] = *asked;
+        cells.observed[c] = 1;
+      }
+  }
+
+  // The biases' prediction of every cell.
+  void base(const thaw::Context& context, std::vector<float>& out) const {
+    out.clear();
+    for (const std::int32_t u : context.users)
+      for (const std::int32_t i : context.items) out.push_back(static_cast<float>(stage_.statistics.predict(u, i)));
+  }
+  const Stage& stage() const { return stage_; }
+
+ private:
+  // Puts users with hidden ratings of the query items into the last rows: more to learn from one context.
+  void invite(thaw::Philox& rng, thaw::Context& context) const {
+    const std::size_t rows = context.users.size();
+    for (std::size_t row = rows - rows / 3; row < rows && context.queries > 0; ++row) {
+      const std::int32_t item = context.items[rng.below(static_cast<std::uint32_t>(context.queries))];
+      const auto raters = stage_.hidden.by_item.row(item);
+      if (raters.empty()) continue;
+      const std::int32_t user = raters[rng.below(static_cast<std::uint32_t>(raters.size()))].column;
+      if (std::find(context.users.begin(), context.users.end(), user) == context.users.end()) context.users[row] = user;
+    }
+  }
+
+  const Stage& stage_;
+  const Recipe& recipe_;
+  thaw::ContextSampler sampler_;
+  std::vector<std::int32_t> queries_;
+};
+
+// Draws and packs the contexts of training steps over a set of stages.
+class Rehearsal {
+ public:
+  Rehearsal(const std::vector<std::unique_ptr<Stage>>& stages, const Recipe& recipe)
+      : recipe_(recipe), batch_(static_cast<std::size_t>(recipe.batch)), cells_(batch_.size()) {
+    for (const auto& stage : stages) contexts_.push_back(std::make_unique<StageContexts>(*stage, recipe));
+  }
+  void pack_step(Index step, ContextPacker& packer) {
+    packer.clear();
+    double count = 0;
+    std::vector<std::size_t> from(batch_.size());
+    for (std::size_t b = 0; b < batch_.size(); ++b) {
+      thaw::Philox rng = thaw::context_rng(recipe_.seed, 2, static_cast<std::uint64_t>(step) * batch_.size() + b);
+      from[b] = rng.below(static_cast<std::uint32_t>(contexts_.size()));
+      contexts_[from[b]]->draw_training(rng, batch_[b], cells_[b]);
+      for (std::size_t c = 0; c < cells_[b].rating.size(); ++c) count += is_asked(b, c) ? 1 : 0;
+    }
+    for (std::size_t b = 0; b < batch_.size(); ++b) {
+      contexts_[from[b]]->base(batch_[b], base_);
+      packer.add(batch_[b], cells_[b], &contexts_[from[b]]->stage().statistics, base_.data());
+      packer.add_targets(cells_[b], 1 / (std::max)(count, 1.0), [&](std::size_t c) { return is_asked(b, c); });
+    }
+  }
+
+ private:
+  bool is_asked(std::size_t b, std::size_t c) const { return cells_[b].observed[c] != 0 && cells_[b].visible[c] == 0; }
+
+  const Recipe& recipe_;
+  std::vector<std::unique_ptr<StageContexts>> contexts_;
+  std::vector<thaw::Context> batch_;
+  std::vector<thaw::ContextCells> cells_;
+  std::vector<float> base_;
+};
+
+// Scores queries over a stage: each query in as many contexts as its items need.
+inline std::vector<thaw::UserScores> score_stage(const Stage& stage, const std::vector<thaw::Query>& queries,
+                                                 Trainer& trainer, ContextPacker& packer, std::uint64_t seed) {
+  struct Part {
+    std::size_t query, begin, count;
+  };
+  StageContexts contexts(stage, trainer.recipe());
+  const auto most = static_cast<std::size_t>(contexts.most_queries());
+  std::vector<thaw::UserScores> scores;
+  std::vector<Part> parts;
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    const std::size_t size = queries[q].items.size(), pieces = (size + most - 1) / most;
+    scores.push_back({queries[q].user, queries[q].items, std::vector<float>(size), queries[q].truths});
+    for (std::size_t p = 0; p < pieces; ++p) {
+      const std::size_t begin = size * p / pieces, end = size * (p + 1) / pieces;
+      parts.push_back({q, begin, end - begin});
+    }
+  }
+  const auto batch = static_cast<std::size_t>(trainer.recipe().batch);
+  thaw::Context context;
+  thaw::ContextCells cells;
+  std::vector<float> base, predicted;
+  for (std::size_t first = 0; first < parts.size(); first += batch) {
+    const std::size_t count = (std::min)(batch, parts.size() - first);
+    packer.clear();
+    for (std::size_t b = 0; b < count; ++b) {
+      const Part& part = parts[first + b];
+      const thaw::Query& query = queries[part.query];
+      thaw::Philox rng = thaw::context_rng(seed, static_cast<std::uint64_t>(query.user), part.begin);
+      contexts.draw(query.user, std::span(query.items).subspan(part.begin, part.count), rng, context, cells);
+      contexts.base(context, base);
+      packer.add(context, cells, &stage.statistics, base.data());
+    }
+    trainer.predict(packer, predicted);
+    for (std::size_t b = 0; b < count; ++b) {
+      const Part& part = parts[first + b];
+      const std::size_t at = b * predicted.size() / count;
+      for (std::size_t k = 0; k < part.count; ++k) scores[part.query].predictions[part.begin + k] = predicted[at + k];
+    }
+  }
+  return scores;
+}
+
+}  // namespace hire
