@@ -39,7 +39,7 @@
 // Loops that a compiler is to turn into vector code, at -O2 too: the attribute goes on the function, the pragma
 // before the loop. `flatten` takes in functions of others, and contraction is off so that every width rounds alike.
 #if defined(__clang__)
-#define THAW_VECTORIZED __attribute__((flatten))
+#define THAW_VECTORIZED __attribute__((flatten, noinline))
 #define THAW_VECTOR_LOOP _Pragma("clang loop vectorize(assume_safety) interleave(disable)")
 #elif defined(__GNUC__) && !defined(__CUDACC__)
 #define THAW_VECTORIZED __attribute__((flatten, optimize("O3", "fp-contract=off")))

@@ -11,16 +11,17 @@ namespace detail::THAW_KERNEL_NAMESPACE {
 template <class Real>
 struct Lanes {
   typedef Real Vector __attribute__((vector_size(THAW_KERNEL_BYTES)));
+  typedef Real Unaligned __attribute__((vector_size(THAW_KERNEL_BYTES), aligned(sizeof(Real)), may_alias));
   static constexpr int kCount = THAW_KERNEL_BYTES / static_cast<int>(sizeof(Real));
 };
 
 template <class Vector, class Real>
 THAW_KERNEL_TARGET THAW_ALWAYS_INLINE void load(Vector& v, const Real* from) {
-  __builtin_memcpy(&v, from, sizeof(Vector));
+  v = *reinterpret_cast<const typename Lanes<Real>::Unaligned*>(from);
 }
 template <class Vector, class Real>
 THAW_KERNEL_TARGET THAW_ALWAYS_INLINE void store(Real* to, const Vector& v) {
-  __builtin_memcpy(to, &v, sizeof(Vector));
+  *reinterpret_cast<typename Lanes<Real>::Unaligned*>(to) = v;
 }
 
 // The first `count` lanes from memory, zero in the others. Nothing behind them is touched.

@@ -430,8 +430,8 @@ THAW_KERNEL void product_block(const ProductShape& s, const Plan& plan, const Re
 }
 
 template <class Real>
-THAW_KERNEL void product_serial(const ProductShape& s, const Real* a, const Real* b, Real* c, const Real* bias,
-                                Real* scratch) {
+__attribute__((noinline)) THAW_KERNEL void product_serial(const ProductShape& s, const Real* a, const Real* b, Real* c,
+                                                          const Real* bias, Real* scratch) {
   if (s.rows <= 0 || s.columns <= 0) return;
   if (s.rows == 1 || s.columns == 1) {
     Index i = 0;

@@ -47,7 +47,7 @@ inline ProductSplit product_split(const ProductShape& s, int threads) {
   const double work = 2.0 * static_cast<double>(s.batch) * static_cast<double>(s.rows) *
                       static_cast<double>(s.columns) * static_cast<double>(s.inner);
   if (threads < 2 || work < product_blocks::kThreadWork) return ProductSplit::none;
-  if (s.batch >= 4 * threads) return ProductSplit::batch;
+  if (s.batch >= threads) return ProductSplit::batch;
   if (s.batch > 1) return ProductSplit::none;
   const Index larger = (std::max)(s.rows, s.columns);
   if (s.inner >= 8 * larger && s.inner >= 512 * threads) return ProductSplit::inner;
