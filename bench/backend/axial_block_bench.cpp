@@ -69,6 +69,12 @@ struct Problem {
     const auto w = static_cast<double>(shape.width), h = static_cast<double>(shape.hidden);
     return tokens * (2.0 * (5.0 * w * w + 2.0 * w * h) + 4.0 * static_cast<double>(shape.tokens) * w);
   }
+  // For one query in each group.
+  double row_flop() const {
+    const auto groups = static_cast<double>(shape.outer * shape.inner), tokens = static_cast<double>(shape.tokens);
+    const auto w = static_cast<double>(shape.width), h = static_cast<double>(shape.hidden);
+    return groups * (tokens * 4.0 * w * w + 2.0 * (3.0 * w * w + 2.0 * w * h) + 4.0 * tokens * w);
+  }
 };
 
 // Multiply-adds that no compiler removes and no memory slows, in FLOP/s of one thread.
@@ -131,6 +137,14 @@ void measure(const char* axis, const thaw::AxialBlockShape& shape, int threads, 
                                p.grads, scratch.data());
   };
   report(axis, "forward", median_seconds(repeats, [&] { forward(nullptr); }), flop, peak_all);
+  const Index target = shape.tokens / 2;
+  report(axis, "forward, one row a group",
+         median_seconds(repeats,
+                        [&] {
+                          thaw::axial_block_forward_rows(shape, options, p.params, p.x.data(), target, target + 1,
+                                                         p.out.data(), scratch.data());
+                        }),
+         p.row_flop(), peak_all);
   report(axis, "forward, saving", median_seconds(repeats, [&] { forward(saved.data()); }), flop, peak_all);
   report(axis, "backward", median_seconds(repeats, backward), 2 * flop, peak_all);
   options.dropout = 0.1F;

@@ -353,6 +353,62 @@ TEST_CASE("axial block: forward, maps and gradients equal the reference") {
   }
 }
 
+TEST_CASE("axial block: chosen rows equal those of the whole, and the others stay") {
+  for (const AxialBlockShape& shape : kShapes) {
+    const Case c(shape, 0.0F, 6);
+    const Reference reference(c);
+    std::vector<float> weights[kTensors];
+    AxialBlockParams<const float*> params;
+    for (int i = 0; i < kTensors; ++i) {
+      weights[i].assign(c.tensor[i].begin(), c.tensor[i].end());
+      (&params.norm_query_weight)[i] = weights[i].data();
+    }
+    const std::vector<float> x(c.x.begin(), c.x.end());
+    const Index ranges[][2] = {
+        {0, shape.tokens}, {shape.tokens / 2, shape.tokens / 2 + 1}, {shape.tokens / 3, shape.tokens}};
+    for (const auto& range : ranges) {
+      for (const AxialInstructions instructions : kInstructions) {
+        AxialBlockOptions options = c.options;
+        options.instructions = instructions;
+        options.threads = 2;
+        Buffer scratch(thaw::axial_block_scratch_bytes(shape, options.threads, false));
+        std::vector<float> out(x.size(), -3.0F);
+        thaw::axial_block_forward_rows(shape, options, params, x.data(), range[0], range[1], out.data(), scratch.data);
+        Values expected(reference.out);
+        for (Index i = 0; i < static_cast<Index>(out.size()); ++i) {
+          const Index token = i / (shape.inner * shape.width) % shape.tokens;
+          if (token < range[0] || token >= range[1]) expected[at(i)] = -3.0;
+        }
+        INFO("tokens ", shape.tokens, " width ", shape.width, " rows ", range[0], " to ", range[1]);
+        CHECK(distance(out, expected) < 5e-6);
+      }
+    }
+  }
+}
+
+// The polynomials are the same for all instructions; these four lanes need none that the test lacks.
+TEST_CASE("axial block: exponential and GELU are near those in double precision") {
+  namespace portable = thaw::detail::axial_portable;
+  double worst_exponential = 0, worst_gelu = 0, worst_slope = 0;
+  for (int i = 0; i <= 200000; ++i) {
+    const float x = -10.0F + 1e-4F * static_cast<float>(i), below = -87.0F * static_cast<float>(i) / 200000.0F;
+    float e[4], y[4], slope[4];
+    portable::Vec derivative;
+    portable::store_loose(e, portable::exponential(portable::splat(below)));
+    portable::store_loose(y, portable::gelu_and_slope(portable::splat(x), derivative));
+    portable::store_loose(slope, derivative);
+    const double z = static_cast<double>(x), phi = 0.5 * (1 + std::erf(z / std::sqrt(2.0)));
+    const double exact = std::exp(static_cast<double>(below));
+    worst_exponential = (std::max)(worst_exponential, std::fabs(static_cast<double>(e[1]) / exact - 1));
+    worst_gelu = (std::max)(worst_gelu, std::fabs(static_cast<double>(y[2]) - z * phi) / (std::max)(1.0, std::fabs(z)));
+    worst_slope = (std::max)(
+        worst_slope, std::fabs(static_cast<double>(slope[3]) - phi - z * 0.39894228040143268 * std::exp(-z * z / 2)));
+  }
+  CHECK(worst_exponential < 2.5e-7);
+  CHECK(worst_gelu < 4e-7);
+  CHECK(worst_slope < 6e-7);
+}
+
 TEST_CASE("axial block: two threads give what one gives, and gradients are added to") {
   for (const AxialBlockShape& shape : {kShapes[0], kShapes[3], kShapes[5]}) {
     const Case c(shape, 0.1F, 5);

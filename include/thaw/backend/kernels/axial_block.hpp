@@ -134,6 +134,31 @@ inline void axial_block_forward(const AxialBlockShape& shape, const AxialBlockOp
                    rest + worker * each);
 }
 
+// Like axial_block_forward without `saved`, but only for query tokens query_begin .. query_end of each group; all
+// tokens are keys. The other rows of `out` are left alone. Scratch: axial_block_scratch_bytes(shape, threads, false).
+inline void axial_block_forward_rows(const AxialBlockShape& shape, const AxialBlockOptions& options,
+                                     const AxialBlockParams<const float*>& params, const float* x, Index query_begin,
+                                     Index query_end, float* out, void* scratch) {
+  detail::check_axial_shape(shape, &options);
+  const detail::AxialPlan plan(shape);
+  require(query_begin >= 0 && query_begin <= query_end && query_end <= shape.tokens, "axial_block_forward_rows: rows ",
+          query_begin, " to ", query_end, " of ", shape.tokens);
+  require(options.dropout == 0.0F, "axial_block_forward_rows: dropout must be 0, the rows are for scoring");
+  if (plan.units == 0 || query_begin == query_end) return;
+  const detail::AxialEngine engine = detail::axial_engine(options.instructions);
+  float* const packed = static_cast<float*>(scratch);
+  float* const rest = packed + detail::AxialPacked(shape).size;
+  engine.pack(shape, params, packed);
+  const detail::AxialForwardCall call{plan, options, params, packed, x, out, nullptr};
+  const Index workers = detail::axial_threads(plan, options.threads), each = detail::AxialForwardLayout(plan).size;
+#if defined(_OPENMP)
+#pragma omp parallel for num_threads(static_cast <int>(workers)) schedule(static, 1) if (workers > 1)
+#endif
+  for (Index worker = 0; worker < workers; ++worker)
+    engine.rows(call, query_begin, query_end, plan.groups * worker / workers, plan.groups * (worker + 1) / workers,
+                rest + worker * each);
+}
+
 // d_x is overwritten; the gradients of the parameters are added to `gradients`. Options and `saved` are those of the
 // forward pass. The sums depend on the number of threads (to rounding) and on nothing else.
 inline void axial_block_backward(const AxialBlockShape& shape, const AxialBlockOptions& options,

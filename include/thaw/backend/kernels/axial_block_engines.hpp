@@ -71,6 +71,8 @@ struct AxialEngine {
   void (*pack)(const AxialBlockShape&, const AxialBlockParams<const float*>&, float* packed);
   void (*forward)(const AxialForwardCall&, Index first_unit, Index last_unit, float* scratch);
   void (*attention)(const AxialForwardCall&, Index group_begin, Index group_end, float* probabilities, float* scratch);
+  void (*rows)(const AxialForwardCall&, Index query_begin, Index query_end, Index first_group, Index last_group,
+               float* scratch);
   void (*backward)(const AxialBackwardCall&, Index first_unit, Index last_unit, float* gradients, float* scratch);
 };
 
@@ -82,14 +84,14 @@ inline AxialEngine axial_engine(AxialInstructions wanted) {
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (avx512 && (wanted == AxialInstructions::automatic || wanted == AxialInstructions::avx512))
     return {axial_avx512::pack_weights, axial_avx512::forward_units, axial_avx512::attention_groups,
-            axial_avx512::backward_units};
+            axial_avx512::forward_rows, axial_avx512::backward_units};
   if (avx2 && wanted != AxialInstructions::portable)
-    return {axial_avx2::pack_weights, axial_avx2::forward_units, axial_avx2::attention_groups,
+    return {axial_avx2::pack_weights, axial_avx2::forward_units, axial_avx2::attention_groups, axial_avx2::forward_rows,
             axial_avx2::backward_units};
 #endif
   static_cast<void>(wanted);
   return {axial_portable::pack_weights, axial_portable::forward_units, axial_portable::attention_groups,
-          axial_portable::backward_units};
+          axial_portable::forward_rows, axial_portable::backward_units};
 }
 
 }  // namespace thaw::inline v0::detail
