@@ -47,6 +47,37 @@ struct Fixture {
 
 }  // namespace
 
+namespace {
+template <thaw::Value T>
+struct OneWeight {
+  T w;
+  static void each(auto&& visit, auto&... m) { visit("w", m.w...); }
+};
+}  // namespace
+
+TEST_CASE("closed form, in float: descent on a w^2 / 2 multiplies w by (1 - rate a) each step") {
+  thaw::GrowingArena arena;
+  thaw::Cpu::Context context{&arena};
+  thaw::Tape<float> tape(context);
+  using F = thaw::Array<float>;
+  float w = 1.5f, result = 0;
+  const OneWeight<F> start{F::view(context, &w, {})};
+  OneWeight<F> out{F::view(context, &result, {})};
+  const double rate = 0.1, a[] = {2, 3, 0.5, -1};
+  const auto inner = [&](int k, const auto& m) { return thaw::scale(thaw::square(m.w), a[k] / 2); };
+  const auto outer = [](const auto& m) { return thaw::scale(thaw::square(m.w), 0.5); };
+  double factor = 1;
+  for (const double curvature : a) factor *= 1 - rate * curvature;
+  const float loss = thaw::stepwise_gradient(tape, start, 4, rate, inner, outer, out);
+  CHECK(loss == doctest::Approx(0.5 * factor * factor * 1.5 * 1.5).epsilon(1e-6));
+  CHECK(result == doctest::Approx(factor * factor * 1.5).epsilon(1e-6));
+  const OneWeight<thaw::Var<float>> weights{tape.leaf(start.w)};
+  const auto fast = thaw::unroll(weights, 4, rate, inner);
+  CHECK(thaw::gradient(outer(fast), weights.w).item() == doctest::Approx(factor * factor * 1.5).epsilon(1e-6));
+  const auto constant = thaw::unroll(weights, 4, rate, inner, thaw::MetaOrder::first_order);
+  CHECK(thaw::gradient(outer(constant), weights.w).item() == doctest::Approx(factor * 1.5).epsilon(1e-6));
+}
+
 TEST_CASE("unroll equals stepwise equals finite differences, 3 and 10 steps") {
   Fixture f;
   for (const int steps : {0, 1, 3, 10}) {
