@@ -119,7 +119,7 @@ void norm_back(const double* hat, double inverse, const Values& weight, const do
   for (Index f = 0; f < width; ++f) d_x[f] += inverse * (d_y[f] * weight[at(f)] - mean - hat[f] * along);
 }
 
-// Every intermediate value of one group, and its gradients.
+// The block and its gradients, one group at a time.
 struct Reference {
   const Case& c;
   Values out, map, d_x, gradient[kTensors];
@@ -140,25 +140,38 @@ struct Reference {
   double* row(Values& v, Index t, Index width) { return v.data() + t * width; }
 
   void run(Index group) {
-    const Index T = c.shape.tokens, w = c.shape.width, h = c.shape.hidden, heads = c.shape.heads, hw = w / heads;
-    const double eps = static_cast<double>(c.options.epsilon), scale = static_cast<double>(c.options.scale);
-    Values x(at(T * w)), hat(x), xn(x), q(x), k(x), v(x), att(x), sum(x), hat1(x), n1(x), inv0(at(T)), inv1(at(T));
-    Values pre(at(T * h)), act(at(T * h)), dropped(at(heads * T * T));
-    const auto& P = c.tensor;
+    project(group);
+    attend(group);
+    for (Index t = 0; t < T; ++t) network(group, t);
+    attend_back(group);
+    project_back(group);
+  }
+  // Fresh zeros, then queries, keys and values.
+  void project(Index group) {
+    for (Values* v : {&x, &hat, &xn, &q, &k, &v_, &att, &d_sum, &d_att, &d_q, &d_k, &d_v, &d_in})
+      v->assign(at(T * w), 0);
+    inv.assign(at(T), 0);
+    dropped.assign(at(heads * T * T), 0);
     for (Index t = 0; t < T; ++t) {
       for (Index f = 0; f < w; ++f) x[at(t * w + f)] = c.x[at(c.token(group, t) * w + f)];
-      norm(row(x, t, w), w, eps, row(hat, t, w), inv0[at(t)]);
+      norm(row(x, t, w), w, eps, row(hat, t, w), inv[at(t)]);
       for (Index f = 0; f < w; ++f) {
         xn[at(t * w + f)] = hat[at(t * w + f)] * P[0][at(f)] + P[1][at(f)];
-        q[at(t * w + f)] = P[3][at(f)], k[at(t * w + f)] = P[5][at(f)], v[at(t * w + f)] = P[7][at(f)];
+        q[at(t * w + f)] = P[3][at(f)], k[at(t * w + f)] = P[5][at(f)], v_[at(t * w + f)] = P[7][at(f)];
       }
       apply(P[2], row(xn, t, w), w, w, row(q, t, w));
       apply(P[4], row(x, t, w), w, w, row(k, t, w));
-      apply(P[6], row(x, t, w), w, w, row(v, t, w));
+      apply(P[6], row(x, t, w), w, w, row(v_, t, w));
     }
+  }
+  double* map_row(Index group, Index head, Index i) { return map.data() + ((group * heads + head) * T + i) * T; }
+  double map_keep(Index group, Index head, Index i, Index j) const {
+    return kept(c.options, 0, (group * heads + head) * T + i, j, T);
+  }
+  void attend(Index group) {
     for (Index head = 0; head < heads; ++head) {
       for (Index i = 0; i < T; ++i) {
-        double* const p = map.data() + ((group * heads + head) * T + i) * T;
+        double* const p = map_row(group, head, i);
         double most = -1e300, total = 0;
         for (Index j = 0; j < T; ++j) {
           p[j] = 0;
@@ -168,59 +181,58 @@ struct Reference {
         for (Index j = 0; j < T; ++j) total += p[j] = std::exp(p[j] - most);
         for (Index j = 0; j < T; ++j) {
           p[j] /= total;
-          const double keep = kept(c.options, 0, (group * heads + head) * T + i, j, T);
-          dropped[at((head * T + i) * T + j)] = p[j] * keep;
-          for (Index f = head * hw; f < (head + 1) * hw; ++f) att[at(i * w + f)] += p[j] * keep * v[at(j * w + f)];
+          const double used = p[j] * map_keep(group, head, i, j);
+          dropped[at((head * T + i) * T + j)] = used;
+          for (Index f = head * hw; f < (head + 1) * hw; ++f) att[at(i * w + f)] += used * v_[at(j * w + f)];
         }
       }
     }
-    Values d_sum(at(T * w)), d_att(at(T * w)), d_q(at(T * w)), d_k(at(T * w)), d_v(at(T * w)), d_in(at(T * w));
-    for (Index t = 0; t < T; ++t) {
-      const Index n = c.token(group, t);
-      double* const s = row(sum, t, w);
-      std::copy(P[9].begin(), P[9].end(), s);
-      apply(P[8], row(att, t, w), w, w, s);
-      for (Index f = 0; f < w; ++f) s[f] = s[f] * kept(c.options, 1, n, f, w) + P[11][at(f)];
-      apply(P[10], row(x, t, w), w, w, s);
-      norm(s, w, eps, row(hat1, t, w), inv1[at(t)]);
-      for (Index f = 0; f < w; ++f) n1[at(t * w + f)] = hat1[at(t * w + f)] * P[12][at(f)] + P[13][at(f)];
-      std::copy(P[15].begin(), P[15].end(), row(pre, t, h));
-      apply(P[14], row(n1, t, w), h, w, row(pre, t, h));
-      Values final(P[17]), d_final(at(w)), d_act(at(h)), d_n1(at(w)), d_output(at(w));
-      for (Index f = 0; f < h; ++f) {
-        const double z = pre[at(t * h + f)];
-        act[at(t * h + f)] = 0.5 * z * (1 + std::erf(z / std::sqrt(2.0))) * kept(c.options, 2, n, f, h);
-      }
-      apply(P[16], row(act, t, h), w, h, final.data());
-      for (Index f = 0; f < w; ++f) {
-        const double keep = kept(c.options, 3, n, f, w), d = c.d_out[at(n * w + f)];
-        out[at(n * w + f)] = s[f] + final[at(f)] * keep;
-        d_final[at(f)] = d * keep;
-        d_sum[at(t * w + f)] = d;
-      }
-      apply_back(P[16], row(act, t, h), d_final.data(), w, h, gradient[16], gradient[17], d_act.data());
-      for (Index f = 0; f < h; ++f) {
-        const double z = pre[at(t * h + f)];
-        d_act[at(f)] *= kept(c.options, 2, n, f, h) *
-                        (0.5 * (1 + std::erf(z / std::sqrt(2.0))) + z * std::exp(-z * z / 2) * 0.39894228040143268);
-      }
-      apply_back(P[14], row(n1, t, w), d_act.data(), h, w, gradient[14], gradient[15], d_n1.data());
-      norm_back(row(hat1, t, w), inv1[at(t)], P[12], d_n1.data(), w, gradient[12], gradient[13], row(d_sum, t, w));
-      for (Index f = 0; f < w; ++f) d_output[at(f)] = d_sum[at(t * w + f)] * kept(c.options, 1, n, f, w);
-      apply_back(P[8], row(att, t, w), d_output.data(), w, w, gradient[8], gradient[9], row(d_att, t, w));
-      apply_back(P[10], row(x, t, w), row(d_sum, t, w), w, w, gradient[10], gradient[11], row(d_in, t, w));
+  }
+  // Everything after attention for one token, and its gradients.
+  void network(Index group, Index t) {
+    const Index n = c.token(group, t), h = c.shape.hidden;
+    Values s(P[9]), hat1(at(w)), n1(at(w)), pre(P[15]), act(at(h)), final(P[17]);
+    Values d_final(at(w)), d_act(at(h)), d_n1(at(w)), d_output(at(w));
+    double inv1 = 0;
+    apply(P[8], row(att, t, w), w, w, s.data());
+    for (Index f = 0; f < w; ++f) s[at(f)] = s[at(f)] * kept(c.options, 1, n, f, w) + P[11][at(f)];
+    apply(P[10], row(x, t, w), w, w, s.data());
+    norm(s.data(), w, eps, hat1.data(), inv1);
+    for (Index f = 0; f < w; ++f) n1[at(f)] = hat1[at(f)] * P[12][at(f)] + P[13][at(f)];
+    apply(P[14], n1.data(), h, w, pre.data());
+    for (Index f = 0; f < h; ++f)
+      act[at(f)] = 0.5 * pre[at(f)] * (1 + std::erf(pre[at(f)] / std::sqrt(2.0))) * kept(c.options, 2, n, f, h);
+    apply(P[16], act.data(), w, h, final.data());
+    for (Index f = 0; f < w; ++f) {
+      const double keep = kept(c.options, 3, n, f, w), d = c.d_out[at(n * w + f)];
+      out[at(n * w + f)] = s[at(f)] + final[at(f)] * keep;
+      d_final[at(f)] = d * keep;
+      d_sum[at(t * w + f)] = d;
     }
+    apply_back(P[16], act.data(), d_final.data(), w, h, gradient[16], gradient[17], d_act.data());
+    for (Index f = 0; f < h; ++f) {
+      const double z = pre[at(f)];
+      d_act[at(f)] *= kept(c.options, 2, n, f, h) *
+                      (0.5 * (1 + std::erf(z / std::sqrt(2.0))) + z * std::exp(-z * z / 2) * 0.39894228040143268);
+    }
+    apply_back(P[14], n1.data(), d_act.data(), h, w, gradient[14], gradient[15], d_n1.data());
+    norm_back(hat1.data(), inv1, P[12], d_n1.data(), w, gradient[12], gradient[13], row(d_sum, t, w));
+    for (Index f = 0; f < w; ++f) d_output[at(f)] = d_sum[at(t * w + f)] * kept(c.options, 1, n, f, w);
+    apply_back(P[8], row(att, t, w), d_output.data(), w, w, gradient[8], gradient[9], row(d_att, t, w));
+    apply_back(P[10], row(x, t, w), row(d_sum, t, w), w, w, gradient[10], gradient[11], row(d_in, t, w));
+  }
+  void attend_back(Index group) {
     for (Index head = 0; head < heads; ++head) {
       for (Index i = 0; i < T; ++i) {
-        const double* const p = map.data() + ((group * heads + head) * T + i) * T;
+        const double* const p = map_row(group, head, i);
         Values d(at(T));
         double mean = 0;
         for (Index j = 0; j < T; ++j) {
           for (Index f = head * hw; f < (head + 1) * hw; ++f) {
-            d[at(j)] += d_att[at(i * w + f)] * v[at(j * w + f)];
+            d[at(j)] += d_att[at(i * w + f)] * v_[at(j * w + f)];
             d_v[at(j * w + f)] += d_att[at(i * w + f)] * dropped[at((head * T + i) * T + j)];
           }
-          d[at(j)] *= kept(c.options, 0, (group * heads + head) * T + i, j, T);
+          d[at(j)] *= map_keep(group, head, i, j);
           mean += p[j] * d[at(j)];
         }
         for (Index j = 0; j < T; ++j) {
@@ -232,15 +244,22 @@ struct Reference {
         }
       }
     }
+  }
+  void project_back(Index group) {
     for (Index t = 0; t < T; ++t) {
       Values d_xn(at(w));
       apply_back(P[2], row(xn, t, w), row(d_q, t, w), w, w, gradient[2], gradient[3], d_xn.data());
-      norm_back(row(hat, t, w), inv0[at(t)], P[0], d_xn.data(), w, gradient[0], gradient[1], row(d_in, t, w));
+      norm_back(row(hat, t, w), inv[at(t)], P[0], d_xn.data(), w, gradient[0], gradient[1], row(d_in, t, w));
       apply_back(P[4], row(x, t, w), row(d_k, t, w), w, w, gradient[4], gradient[5], row(d_in, t, w));
       apply_back(P[6], row(x, t, w), row(d_v, t, w), w, w, gradient[6], gradient[7], row(d_in, t, w));
       for (Index f = 0; f < w; ++f) d_x[at(c.token(group, t) * w + f)] = d_in[at(t * w + f)];
     }
   }
+
+  const Values (&P)[kTensors] = c.tensor;
+  const Index T = c.shape.tokens, w = c.shape.width, heads = c.shape.heads, hw = w / heads;
+  const double eps = static_cast<double>(c.options.epsilon), scale = static_cast<double>(c.options.scale);
+  Values x, hat, xn, q, k, v_, att, inv, dropped, d_sum, d_att, d_q, d_k, d_v, d_in;
 };
 
 // Aligned floats.
