@@ -3,8 +3,6 @@
 //   const thaw::AdamStep step = thaw::AdamStep::at(t, 1e-3, 0.9, 0.999, 1e-8, 0.01);   // t counts from 1
 #pragma once
 
-#include <cmath>
-
 #include "thaw/core/config.hpp"
 
 namespace thaw::inline v0 {
@@ -29,8 +27,8 @@ struct AdamStep {
             beta2,
             epsilon,
             weight_decay,
-            1 / (1 - std::pow(beta1, n)),
-            1 / std::sqrt(1 - std::pow(beta2, n)),
+            1 / (1 - __builtin_pow(beta1, n)),
+            1 / __builtin_sqrt(1 - __builtin_pow(beta2, n)),
             decoupled};
   }
 };

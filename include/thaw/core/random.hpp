@@ -7,8 +7,6 @@
 // Not a cryptographic generator.
 #pragma once
 
-#include <cmath>
-
 #include "thaw/core/config.hpp"
 
 namespace thaw::inline v0 {
@@ -72,7 +70,7 @@ class Philox {
   double normal() {
     const double u = 1.0 - uniform();  // (0, 1]
     const double angle = 6.283185307179586476925 * uniform();
-    return std::sqrt(-2.0 * std::log(u)) * std::cos(angle);
+    return __builtin_sqrt(-2.0 * __builtin_log(u)) * __builtin_cos(angle);
   }
   // Fisher-Yates over any random-access range.
   template <class Range>

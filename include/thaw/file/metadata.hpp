@@ -12,7 +12,6 @@
 #include <charconv>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "thaw/file/safetensors_scan.hpp"

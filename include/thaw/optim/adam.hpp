@@ -7,8 +7,6 @@
 // Unlike dense Adam a row does not move while it is not touched. Decay on row tables must be asked for (`table_decay`).
 #pragma once
 
-#include <cmath>
-
 #include "thaw/optim/optimizer.hpp"
 
 namespace thaw::inline v0 {
@@ -62,8 +60,8 @@ class Adam {
       std::int32_t& last = slot.last_step[merged.ids[k]];
       const double missed = static_cast<double>(steps_ - 1 - last);
       if (missed > 0) {
-        const R fade1 = static_cast<R>(std::pow(options_.beta1, missed));
-        const R fade2 = static_cast<R>(std::pow(options_.beta2, missed));
+        const R fade1 = static_cast<R>(__builtin_pow(options_.beta1, missed));
+        const R fade2 = static_cast<R>(__builtin_pow(options_.beta2, missed));
         for (Index j = 0; j < width; ++j) first_[i][at + j] *= fade1, second_[i][at + j] *= fade2;
       }
       B::adam(context, width, step, merged.rows + k * width, first_[i].data + at, second_[i].data + at,

@@ -7,8 +7,6 @@
 // The rows of a row table count as they are, before rows of the same id are added up.
 #pragma once
 
-#include <cmath>
-
 #include "thaw/optim/parameters.hpp"
 
 namespace thaw::inline v0 {
@@ -31,7 +29,7 @@ double gradient_norm(const GradientList<R, B>& list) {
   double squares = 0;
   detail::for_each_gradient(list,
                             [&](const Array<R, B>& g) { squares += B::sum_of_squares(*g.context, g.size(), g.data); });
-  return std::sqrt(squares);
+  return __builtin_sqrt(squares);
 }
 
 // Scales all gradients so that their norm is at most `most`; returns the norm before.

@@ -8,8 +8,6 @@
 // Adam, or let it be dense.
 #pragma once
 
-#include <cmath>
-
 #include "thaw/optim/optimizer.hpp"
 
 namespace thaw::inline v0 {
@@ -44,7 +42,7 @@ class Lamb {
       R* direction = context.arena->template take<R>(value.size());
       const LambNorms norms = B::lamb_direction(context, value.size(), step, gradients.dense[i].data, value.data,
                                                 first_[i].data, second_[i].data, direction);
-      const double weight = std::sqrt(norms.parameters), length = std::sqrt(norms.update);
+      const double weight = __builtin_sqrt(norms.parameters), length = __builtin_sqrt(norms.update);
       const double clamped = weight < options_.most_norm ? weight : options_.most_norm;
       const double ratio = weight == 0 || length == 0 ? 1 : clamped / length;
       B::add_scaled(context, value.size(), R(1), value.data, static_cast<R>(-rate * ratio), direction, value.data);

@@ -1,8 +1,6 @@
 // What optimisers share: per-tensor state in the arena, and the touched rows of a table merged by id.
 #pragma once
 
-#include <algorithm>
-
 #include "thaw/optim/parameters.hpp"
 
 namespace thaw::inline v0::detail {
@@ -38,33 +36,48 @@ struct MergedRows {
   R* rows = nullptr;  // (count, width)
 };
 
+// One gradient row on its way to a table row.
+template <class R>
+struct RowEntry {
+  std::int32_t id;
+  R weight;
+  const R* from;
+};
+
+// Sorts by id and keeps the order of equal ids: a radix sort with a byte a pass, linear in the touched rows.
+// `other`: as many entries again. Returns where the sorted ones are.
+template <class R>
+RowEntry<R>* sort_by_id(RowEntry<R>* entries, RowEntry<R>* other, Index count) {
+  std::uint32_t bits = 0;
+  for (Index i = 0; i < count; ++i) bits |= static_cast<std::uint32_t>(entries[i].id);
+  for (int shift = 0; shift < 32 && bits >> shift != 0; shift += 8) {
+    const auto digit = [&](Index i) { return (static_cast<std::uint32_t>(entries[i].id) >> shift) & 0xffu; };
+    Index start[257] = {};
+    for (Index i = 0; i < count; ++i) ++start[digit(i) + 1];
+    for (int d = 0; d < 256; ++d) start[d + 1] += start[d];
+    for (Index i = 0; i < count; ++i) other[start[digit(i)]++] = entries[i];
+    std::swap(entries, other);
+  }
+  return entries;
+}
+
 // Adds up the rows of equal ids in the order in which they were recorded, so that the result depends on nothing else.
 template <class R, class B>
 MergedRows<R> merge_rows(const RowGradient<R, B>* list, Index width, Arena& arena) {
-  struct Entry {
-    std::int32_t id;
-    std::int32_t order;
-    const R* from;
-    R weight;
-  };
   Index total = 0;
   for (auto* g = list; g != nullptr; g = g->next)
     if (g->bags.count > 0) total += g->bags.end(g->bags.count - 1) - g->bags.begin(0);
-  auto* entries = arena.template take<Entry>(total);
+  MergedRows<R> merged{0, width, arena.template take<std::int32_t>(total), arena.template take<R>(total * width)};
+  auto* entries = arena.template take<RowEntry<R>>(2 * total);
   Index used = 0;
   for (auto* g = list; g != nullptr; g = g->next)
     for (Index s = 0; s < g->bags.count; ++s) {
       const Index size = g->bags.end(s) - g->bags.begin(s);
       const R weight = g->bags.mean && size > 1 ? R(1) / static_cast<R>(size) : R(1);
       for (Index e = g->bags.begin(s); e < g->bags.end(s); ++e)
-        if (g->bags.ids[e] >= 0) {
-          entries[used] = {g->bags.ids[e], static_cast<std::int32_t>(used), g->rows.data + s * width, weight};
-          ++used;
-        }
+        if (g->bags.ids[e] >= 0) entries[used++] = {g->bags.ids[e], weight, g->rows.data + s * width};
     }
-  std::sort(entries, entries + used,
-            [](const Entry& a, const Entry& b) { return a.id != b.id ? a.id < b.id : a.order < b.order; });
-  MergedRows<R> merged{0, width, arena.template take<std::int32_t>(used), arena.template take<R>(used * width)};
+  entries = sort_by_id(entries, entries + total, used);
   for (Index i = 0; i < used; ++i) {
     const bool fresh = i == 0 || entries[i].id != entries[i - 1].id;
     if (fresh) merged.ids[merged.count++] = entries[i].id;

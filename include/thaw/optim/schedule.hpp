@@ -4,8 +4,6 @@
 //   optimiser.step(parameters, gradients, schedule.at(step));       // step counts from 0
 #pragma once
 
-#include <cmath>
-
 #include "thaw/core/error.hpp"
 
 namespace thaw::inline v0 {
@@ -25,7 +23,7 @@ struct Schedule {
     if (total == 0 || step <= flat_until) return value;
     if (step >= total) return value * floor;
     const double part = static_cast<double>(step - flat_until) / static_cast<double>(total - flat_until);
-    return value * (floor + (1 - floor) * 0.5 * (1 + std::cos(3.14159265358979323846 * part)));
+    return value * (floor + (1 - floor) * 0.5 * (1 + __builtin_cos(3.14159265358979323846 * part)));
   }
 };
 

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "thaw/core/error.hpp"
+#include "thaw/file/json_text.hpp"
 
 namespace thaw::inline v0 {
 
@@ -57,26 +58,11 @@ inline std::string duration_text(double seconds) {
 
 namespace detail {
 
-// Length in bytes of the valid UTF-8 sequence that starts `text`, or 0 when the bytes are not UTF-8 (RFC 3629:
-// no overlong form, no surrogate, nothing above U+10FFFF).
-inline std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  const unsigned first = byte(0), second = byte(1);
-  if (first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4 || !follows(1)) return 0;
-  if (first < 0xE0) return 2;
-  if (!follows(2)) return 0;
-  if (first < 0xF0) return (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ? 0 : 3;
-  if (!follows(3)) return 0;
-  return (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F) ? 0 : 4;
-}
-
 // Calls visit(bytes) for each character of `text`; an invalid byte becomes U+FFFD, as browsers show it.
 template <class Visit>
 void each_character(std::string_view text, Visit&& visit) {
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = utf8_length(text.substr(i));
+    const std::size_t length = thaw::utf8_length(text.data() + i, text.size() - i);
     visit(length == 0 ? std::string_view("\uFFFD") : text.substr(i, length));
     i += length == 0 ? 1 : length;
   }

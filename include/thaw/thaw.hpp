@@ -1,0 +1,47 @@
+// The whole library: training, data sets, evaluation, baselines, reports and the fast host engine.
+//
+//   #include <thaw/thaw.hpp>
+//
+// Convenient in programs and experiments. Where compile time or size counts include thaw/train.hpp, thaw/infer.hpp or
+// single headers; each compiles alone. Gzip-compressed data needs zlib at link time, see docs.
+#pragma once
+
+#include "thaw/autodiff/check.hpp"
+#include "thaw/backend/cpu_eigen.hpp"
+#include "thaw/baselines/attribute_neighbours.hpp"
+#include "thaw/baselines/item_mean.hpp"
+#include "thaw/baselines/popularity.hpp"
+#include "thaw/baselines/random.hpp"
+#include "thaw/baselines/user_item_bias.hpp"
+#include "thaw/data/attribute_reader.hpp"
+#include "thaw/data/cold_start_split.hpp"
+#include "thaw/data/cold_start_states.hpp"
+#include "thaw/data/context_cells.hpp"
+#include "thaw/data/context_sampler.hpp"
+#include "thaw/data/dataset.hpp"
+#include "thaw/data/delimited_text.hpp"
+#include "thaw/data/generator.hpp"
+#include "thaw/data/movielens.hpp"
+#include "thaw/data/ratings_reader.hpp"
+#include "thaw/data/text_file.hpp"
+#include "thaw/eval/metric_table.hpp"
+#include "thaw/eval/protocol.hpp"
+#include "thaw/eval/ranking.hpp"
+#include "thaw/eval/rating_error.hpp"
+#include "thaw/eval/result_table.hpp"
+#include "thaw/eval/summary.hpp"
+#include "thaw/graph/attribute_profiles.hpp"
+#include "thaw/graph/attribute_view.hpp"
+#include "thaw/graph/csr.hpp"
+#include "thaw/graph/rating_graph.hpp"
+#include "thaw/train.hpp"
+#include "thaw/train/interrupt.hpp"
+#include "thaw/train/progress.hpp"
+#include "thaw/train/report.hpp"
+#include "thaw/train/report_charts.hpp"
+#include "thaw/train/report_data.hpp"
+#include "thaw/train/report_heat_map.hpp"
+#include "thaw/train/report_parts.hpp"
+#include "thaw/train/report_style.hpp"
+#include "thaw/train/report_svg.hpp"
+#include "thaw/train/text.hpp"
