@@ -21,6 +21,21 @@ void for_each_gradient(const GradientList<R, B>& list, Fn&& fn) {
   }
 }
 
+// The same without arrays that came before: the rules of add or reshape hand one array to several variables, and what
+// changes gradients in place must change it once.
+template <class R, class B, class Fn>
+void for_each_gradient_once(const GradientList<R, B>& list, Fn&& fn) {
+  Index count = 0;
+  for_each_gradient(list, [&](const Array<R, B>& g) {
+    Index before = 0;
+    bool seen = false;
+    for_each_gradient(list,
+                      [&](const Array<R, B>& other) { seen = seen || (before++ < count && other.data == g.data); });
+    ++count;
+    if (!seen) fn(g);
+  });
+}
+
 }  // namespace detail
 
 // The Euclidean norm of all gradients together.
@@ -38,7 +53,7 @@ double clip_norm(const GradientList<R, B>& list, double most) {
   const double norm = gradient_norm(list);
   if (norm > most) {
     const R factor = static_cast<R>(most / norm);
-    detail::for_each_gradient(
+    detail::for_each_gradient_once(
         list, [&](const Array<R, B>& g) { B::affine_map(*g.context, g.size(), factor, R(0), g.data, g.data); });
   }
   return norm;
@@ -48,7 +63,7 @@ double clip_norm(const GradientList<R, B>& list, double most) {
 template <class R, class B>
 void clip_value(const GradientList<R, B>& list, double most) {
   const R limit = static_cast<R>(most);
-  detail::for_each_gradient(list, [&](const Array<R, B>& g) {
+  detail::for_each_gradient_once(list, [&](const Array<R, B>& g) {
     for (R& x : g) x = x > limit ? limit : x < -limit ? -limit : x;
   });
 }
