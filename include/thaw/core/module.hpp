@@ -85,9 +85,8 @@ void take_count(const Path& path, const First& first, To& to) {
 template <class Fn, class First, class... Rest>
 void walk(Fn& fn, const Path& path, First& first, Rest&... rest) {
   using F = std::remove_const_t<First>;
-  // A named constant: g++ 12 has been seen to keep a branch that it should drop when the concept stands in the `if`.
-  constexpr bool is_value = Value<F>;
-  if constexpr (is_value) {
+  // Not the concept itself: g++ 12 has been seen to take this branch for a model whose satisfaction it had cached.
+  if constexpr (is_array<F> || is_recorded<F> || std::is_same_v<F, Spec>) {
     fn(path, first, rest...);
   } else if constexpr (is_several<F>) {
     (take_count(path, first, rest), ...);
