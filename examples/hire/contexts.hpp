@@ -78,6 +78,23 @@ class ContextPacker {
   }
   const RatingLevels& levels() const { return levels_; }
 
+  // Leaves out attribute values that fewer than `least` of the entities with known ratings have: a value of one film
+  // or two would only name it, and what is learnt of a name is of no use for the next new film.
+  void leave_out_rare(const thaw::RatingGraph& known, std::int32_t least) {
+    const auto count = [least](const thaw::Entities& side, const thaw::Csr& rows, std::vector<Lists>& lists) {
+      for (std::size_t a = 0; a < lists.size(); ++a) {
+        std::vector<std::int32_t> entities(static_cast<std::size_t>(side.attributes[a].cardinality()), 0);
+        for (std::int32_t e = 0; e < side.size(); ++e)
+          if (!rows.row(e).empty())
+            for (const std::int32_t value : side.attributes[a].of(e)) ++entities[static_cast<std::size_t>(value)];
+        lists[a].is_rare.assign(entities.size(), 0);
+        for (std::size_t v = 0; v < entities.size(); ++v) lists[a].is_rare[v] = entities[v] < least;
+      }
+    };
+    count(data_->users, known.by_user, user_lists_);
+    count(data_->items, known.by_item, item_lists_);
+  }
+
   void clear() {
     for (auto& list : user_lists_) list.clear();
     for (auto& list : item_lists_) list.clear();
@@ -138,12 +155,14 @@ class ContextPacker {
  private:
   struct Lists {
     std::vector<std::int32_t> ids, offsets{0};
+    std::vector<std::uint8_t> is_rare;  // by value; empty: none is
     void clear() {
       ids.clear();
       offsets.assign(1, 0);
     }
     void append(std::span<const std::int32_t> values) {
-      ids.insert(ids.end(), values.begin(), values.end());
+      for (const std::int32_t value : values)
+        if (is_rare.empty() || is_rare[static_cast<std::size_t>(value)] == 0) ids.push_back(value);
       offsets.push_back(static_cast<std::int32_t>(ids.size()));
     }
     Bags bags() const { return {ids.data(), offsets.data(), static_cast<Index>(offsets.size()) - 1, true}; }

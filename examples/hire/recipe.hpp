@@ -25,6 +25,7 @@ struct Recipe {
   Order order = Order::items_first;
   Divisor divisor = Divisor::full_width;
   bool on_biases = false;  // predict what is left over after user and item biases, and read them as statistics
+  std::int32_t least_entities = 0;  // attribute values that fewer known users or items have are left out
   // Contexts.
   std::int32_t users = 32;
   std::int32_t items = 32;
@@ -60,6 +61,7 @@ inline Recipe best_recipe() {
   r.blocks = 2;
   r.divisor = Divisor::head_width;
   r.on_biases = true;
+  r.least_entities = 20;
   r.users = 16;
   r.items = 32;
   r.most_queries = 20;
