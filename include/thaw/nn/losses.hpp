@@ -16,18 +16,19 @@ T mean(const T& x) {
 
 // Mean squared error over all elements; equal shapes.
 template <Value T, Value Target>
-T mse(const T& predicted, const Target& target) {
+Meet<T, Target> mse(const T& predicted, const Target& target) {
   return mean(square(sub(predicted, target)));
 }
 // Weighted: sum(w (p - t)^2), with weights that the caller has normalised (zero hides a cell).
 template <Value T, Value Target, Value Weights>
-T weighted_squared_error(const T& predicted, const Target& target, const Weights& weights) {
+Meet<T, Meet<Target, Weights>> weighted_squared_error(const T& predicted, const Target& target,
+                                                      const Weights& weights) {
   return sum(mul(square(sub(predicted, target)), weights));
 }
 
 // Binary cross-entropy of logits x against targets y in [0, 1]: mean of softplus(x) - x y.
 template <Value T, Value Target>
-T bce_with_logits(const T& logits, const Target& target) {
+Meet<T, Target> bce_with_logits(const T& logits, const Target& target) {
   return mean(sub(softplus(logits), mul(logits, target)));
 }
 
