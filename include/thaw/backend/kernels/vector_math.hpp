@@ -94,12 +94,12 @@ struct Exp {
 // The natural logarithm. At most 1 ulp; log(0) is -infinity, of a negative number NaN.
 struct Log {
   THAW_SCALAR_FUNCTION float value(float x) {
-    const bool small = x < 1.17549435e-38f;
+    const bool subnormal = x < 1.17549435e-38f;
     const float scaled = x * 8388608.0f;
-    const float a = choose(small, scaled, x);
+    const float a = choose(subnormal, scaled, x);
     const std::int32_t exponent = (detail::bits_of(a) - 0x3f2aaaab) & static_cast<std::int32_t>(0xff800000u);
     const float m = detail::float_of(detail::bits_of(a) - exponent) - 1.0f;
-    const float i = fused(static_cast<float>(exponent), 1.19209290e-7f, choose(small, -23.0f, 0.0f));
+    const float i = fused(static_cast<float>(exponent), 1.19209290e-7f, choose(subnormal, -23.0f, 0.0f));
     const float s = m * m;
     float r = fused(-0.130310059f, s, -0.121483512f), t = fused(0.140869141f, s, 0.139814854f);
     r = fused(r, s, -0.166846126f);
@@ -127,8 +127,8 @@ struct Tanh {
     p = fused(p, s, 1.33333042e-1f);
     p = fused(p, s, -3.33333343e-1f);
     p = fused(p * s, x, x);
-    const float far = fused(-2.0f, 1.0f / (Exp::value(t + t) + 1.0f), 1.0f);
-    return choose(t > 0.625f, detail::with_sign(far, x), p);
+    const float large = fused(-2.0f, 1.0f / (Exp::value(t + t) + 1.0f), 1.0f);
+    return choose(t > 0.625f, detail::with_sign(large, x), p);
   }
   THAW_SCALAR_FUNCTION double value(double x) { return __builtin_tanh(x); }
 };
@@ -156,7 +156,7 @@ struct Erf {
     r = fused(r, near_t, -6.34846687e-1f);
     r = fused(r, near_t, -1.28717512e-1f);
     r = fused(r, near_t, -near_t);
-    const float far = 1.0f - Exp::value(r);
+    const float large = 1.0f - Exp::value(r);
     float p = -5.96761703e-4f;
     p = fused(p, s, 4.99119423e-3f);
     p = fused(p, s, -2.67681349e-2f);
@@ -164,7 +164,7 @@ struct Erf {
     p = fused(p, s, -3.76125336e-1f);
     p = fused(p, s, 1.28379166e-1f);
     p = fused(p, x, x);
-    return choose(t > 0.921875f, detail::with_sign(far, x), p);
+    return choose(t > 0.921875f, detail::with_sign(large, x), p);
   }
   THAW_SCALAR_FUNCTION double value(double x) { return __builtin_erf(x); }
 };
@@ -200,13 +200,13 @@ struct Relu {
 // Correctly rounded.
 struct Sqrt {
   THAW_SCALAR_FUNCTION float value(float x) {
-    const bool small = x < 0x1p-100f;
-    const float a = choose(small, x * 0x1p60f, x);
+    const bool tiny = x < 0x1p-100f;
+    const float a = choose(tiny, x * 0x1p60f, x);
     const float y = detail::rough_reciprocal_root(a);
     float root = a * y;
     const float rest = fused(-root, root, a);
     root = fused(rest, 0.5f * y, root);
-    root = root * choose(small, 0x1p-30f, 1.0f);
+    root = root * choose(tiny, 0x1p-30f, 1.0f);
     root = choose(x < 0.0f, __builtin_nanf(""), root);
     const bool itself = (x == 0.0f) | !(x < detail::kInfinity);
     return choose(itself, x, root);
@@ -217,13 +217,13 @@ struct Sqrt {
 // 1 / sqrt(x)
 struct Rsqrt {
   THAW_SCALAR_FUNCTION float value(float x) {
-    const bool small = x < 0x1p-100f;
-    const float a = choose(small, x * 0x1p60f, x);
+    const bool tiny = x < 0x1p-100f;
+    const float a = choose(tiny, x * 0x1p60f, x);
     float y = detail::rough_reciprocal_root(a);
     const float root = a * y;
     const float rest = fused(-root, y, 1.0f);
     y = fused(0.5f * y, rest, y);
-    y = y * choose(small, 0x1p30f, 1.0f);
+    y = y * choose(tiny, 0x1p30f, 1.0f);
     y = choose(x < 0.0f, __builtin_nanf(""), y);
     y = choose(x == 0.0f, detail::with_sign(detail::kInfinity, x), y);
     y = choose(x == detail::kInfinity, 0.0f, y);
