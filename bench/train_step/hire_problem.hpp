@@ -44,7 +44,7 @@ struct HireProblem {
     }
   }
   hire::Trainer::Plan plan(const hire::Recipe& recipe) const {
-    return hire::plan_for(hire::settings_for(data, packer.levels()), recipe);
+    return hire::plan_for(data, packer.levels(), recipe);
   }
   // Operations of one forward pass as the mathematics counts them; a training step needs three times as many.
   double forward_flop() const {

@@ -24,7 +24,8 @@ namespace hire {
 
 class Affinities {
  public:
-  static constexpr int kMost = 2 * 8 + 3;
+  static constexpr int kBesideAttributes = 3;
+  static constexpr int kMost = 2 * 8 + kBesideAttributes;
   static constexpr std::size_t kFew = 5;  // ratings of whoever counts as new
 
   Affinities() = default;
@@ -36,7 +37,7 @@ class Affinities {
     accumulate();
   }
 
-  int count() const { return static_cast<int>(users_.size() + items_.size()) + 3; }
+  int count() const { return static_cast<int>(users_.size() + items_.size()) + kBesideAttributes; }
 
   void read(std::int32_t user, std::int32_t item, float* out) const {
     int k = 0;

@@ -12,7 +12,9 @@
 #include <cmath>
 #include <vector>
 
+#include "hire/affinity.hpp"
 #include "hire/model.hpp"
+#include "hire/recipe.hpp"
 #include "thaw/baselines/user_item_bias.hpp"
 #include "thaw/data/context_cells.hpp"
 #include "thaw/data/dataset.hpp"
@@ -68,10 +70,19 @@ struct Statistics {
   }
 };
 
+// The range of a network that corrects a prediction: half a step beyond the scale, so that its ends can be reached.
+struct Range {
+  double lowest, highest;
+};
+inline Range wide_range(const thaw::Dataset& data) {
+  const double margin = 0.125 * static_cast<double>(data.highest - data.lowest);
+  return {static_cast<double>(data.lowest) - margin, static_cast<double>(data.highest) + margin};
+}
+
 // Several contexts of equal size in the form that the network reads, with the targets of the loss.
 class ContextPacker {
  public:
-  explicit ContextPacker(const thaw::Dataset& data) : data_(&data), levels_(data) {
+  explicit ContextPacker(const thaw::Dataset& data) : data_(&data), levels_(data), range_(wide_range(data)) {
     user_lists_.resize(data.users.attributes.size());
     item_lists_.resize(data.items.attributes.size());
     clear();
@@ -98,15 +109,16 @@ class ContextPacker {
   void clear() {
     for (auto& list : user_lists_) list.clear();
     for (auto& list : item_lists_) list.clear();
-    for (auto* numbers : {&truth_, &weight_, &user_numbers_, &item_numbers_, &offset_}) numbers->clear();
+    for (auto* numbers : {&truth_, &weight_, &user_numbers_, &item_numbers_, &cell_numbers_, &offset_})
+      numbers->clear();
     rating_.clear();
     contexts_ = 0;
   }
 
   // Every visible rating becomes input; the others stay unknown to the network. `statistics` and `base` (a predicted
-  // rating for each cell, which the network corrects) may be null.
+  // rating for each cell, which the network corrects) may be null, `numbers` (some for each cell) empty.
   void add(const thaw::Context& context, const thaw::ContextCells& cells, const Statistics* statistics = nullptr,
-           const float* base = nullptr) {
+           const float* base = nullptr, std::span<const float> numbers = {}) {
     thaw::require(contexts_ == 0 || (context.users.size() == users_ && context.items.size() == items_),
                   "ContextPacker: contexts of one batch must have one size");
     users_ = context.users.size();
@@ -122,6 +134,7 @@ class ContextPacker {
       append_numbers(statistics->user, context.users, user_numbers_);
       append_numbers(statistics->item, context.items, item_numbers_);
     }
+    cell_numbers_.insert(cell_numbers_.end(), numbers.begin(), numbers.end());
     if (base != nullptr)
       for (std::size_t c = 0; c < cells.rating.size(); ++c) offset_.push_back(logit(base[c]));
   }
@@ -144,6 +157,7 @@ class ContextPacker {
     b.rating = {rating_.data(), nullptr, static_cast<Index>(rating_.size())};
     if (!user_numbers_.empty()) b.user_statistics = user_numbers_.data();
     if (!item_numbers_.empty()) b.item_statistics = item_numbers_.data();
+    if (!cell_numbers_.empty()) b.cell_statistics = cell_numbers_.data();
     if (!offset_.empty()) b.offset = offset_.data();
     return b;
   }
@@ -175,22 +189,29 @@ class ContextPacker {
   }
   // Where the decoder's sigmoid must stand to give this rating; kept off the ends, where it would be infinite.
   float logit(float rating) const {
-    const float share = (rating - data_->lowest) / (data_->highest - data_->lowest);
-    const float inside = (std::clamp)(share, 0.03F, 0.97F);
+    const auto lowest = static_cast<float>(range_.lowest), highest = static_cast<float>(range_.highest);
+    const float inside = (std::clamp)((rating - lowest) / (highest - lowest), 0.03F, 0.97F);
     return std::log(inside / (1 - inside));
   }
 
   const thaw::Dataset* data_;
   RatingLevels levels_;
+  Range range_;
   std::vector<Lists> user_lists_, item_lists_;
   std::vector<std::int32_t> rating_;
-  std::vector<float> truth_, weight_, user_numbers_, item_numbers_, offset_;
+  std::vector<float> truth_, weight_, user_numbers_, item_numbers_, cell_numbers_, offset_;
   std::size_t contexts_ = 0, users_ = 0, items_ = 0;
 };
 
-// The settings of a network for a data set.
-inline Settings settings_for(const thaw::Dataset& data, const RatingLevels& levels) {
+// The settings of the network that a recipe asks for, over a data set.
+inline Settings settings_for(const thaw::Dataset& data, const RatingLevels& levels, const Recipe& recipe) {
   Settings s;
+  s.width = recipe.width;
+  s.heads = recipe.heads;
+  s.blocks = recipe.blocks;
+  s.expansion = recipe.expansion;
+  s.order = recipe.order;
+  s.divisor = recipe.divisor;
   const auto count = [](const thaw::Entities& side, Index* cardinality) {
     thaw::require(side.attributes.size() <= kMaxAttributes, "settings_for: ", side.attributes.size(),
                   " attributes, at most 8 are read");
@@ -201,7 +222,13 @@ inline Settings settings_for(const thaw::Dataset& data, const RatingLevels& leve
   s.user_attributes = count(data.users, s.user_cardinality);
   s.item_attributes = count(data.items, s.item_cardinality);
   s.rating_levels = levels.count();
-  s.highest = data.highest;
+  s.highest = static_cast<double>(data.highest);  // from zero: ratings are highest * sigmoid, as published
+  if (recipe.on_biases) {
+    s.lowest = wide_range(data).lowest;
+    s.highest = wide_range(data).highest;
+    s.user_statistics = s.item_statistics = Statistics::kNumbers;
+    s.cell_statistics = s.user_attributes + s.item_attributes + Affinities::kBesideAttributes;
+  }
   return s;
 }
 

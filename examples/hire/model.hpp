@@ -31,6 +31,7 @@ struct Settings {
   int item_attributes = 0;
   Index user_statistics = 0;  // numbers known of each user beside the attributes; each side adds one slot when > 0
   Index item_statistics = 0;
+  Index cell_statistics = 0;  // and of each pair; another slot
   Index rating_levels = 5;
   Index width = 16;  // f, of one attribute slot
   Index heads = 8;
@@ -41,7 +42,10 @@ struct Settings {
   Order order = Order::items_first;
   Divisor divisor = Divisor::full_width;
 
-  int slots() const { return user_attributes + item_attributes + (user_statistics > 0) + (item_statistics > 0) + 1; }
+  int slots() const {
+    return user_attributes + item_attributes + (user_statistics > 0) + (item_statistics > 0) + (cell_statistics > 0) +
+           1;
+  }
 };
 
 // What the network reads: B contexts of n users and m items, by index lists. Nothing is owned.
@@ -53,6 +57,7 @@ struct Batch {
   Bags rating;                            // one id for each of the B n m cells: level, or -1 where hidden
   const Real* user_statistics = nullptr;  // (B n, user_statistics)
   const Real* item_statistics = nullptr;  // (B m, item_statistics)
+  const Real* cell_statistics = nullptr;  // (B n m, cell_statistics)
   const Real* offset = nullptr;           // (B n m): added to the decoder's output before the sigmoid, or null
 };
 
@@ -92,7 +97,7 @@ struct Trace {
 template <Value T>
 struct Hire {
   Several<thaw::Embedding<T>, kMaxAttributes> user_attributes, item_attributes;
-  Several<thaw::Linear<T>, 2> statistics;  // of users, of items; absent when there are none
+  Several<thaw::Linear<T>, 3> statistics;  // of users, of items, of cells; absent where there are none
   thaw::Embedding<T> rating;
   thaw::LayerNorm<T> input_norm;
   Several<Block<T>, 8> blocks;
@@ -124,10 +129,13 @@ struct Hire {
     const T items =
         side(item_attributes, batch.item, batch.item_statistics, settings.user_statistics > 0 ? 1 : 0, b * m);
     const Index wide = users.shape.last(), tall = items.shape.last();
-    const T parts[] = {thaw::broadcast_to(thaw::reshape(users, {b, n, 1, wide}), {b, n, m, wide}),
-                       thaw::broadcast_to(thaw::reshape(items, {b, 1, m, tall}), {b, n, m, tall}),
-                       thaw::reshape(rating(batch.rating), {b, n, m, settings.width})};
-    return thaw::concat(parts, 3);
+    T parts[4] = {thaw::broadcast_to(thaw::reshape(users, {b, n, 1, wide}), {b, n, m, wide}),
+                  thaw::broadcast_to(thaw::reshape(items, {b, 1, m, tall}), {b, n, m, tall}),
+                  thaw::reshape(rating(batch.rating), {b, n, m, settings.width}), T{}};
+    if (batch.cell_statistics == nullptr) return thaw::concat(parts, 3, 3);
+    const auto& cells = statistics[statistics.count - 1];
+    parts[3] = cells(constant(batch.cell_statistics, {b, n, m, settings.cell_statistics}));
+    return thaw::concat(parts, 4, 3);
   }
 
   static void each(auto&& visit, auto&... m) {
@@ -176,6 +184,7 @@ inline Hire<thaw::Spec> make_plan(const Settings& settings) {
     plan.item_attributes.push(embedding_spec(settings.item_cardinality[i], f));
   if (settings.user_statistics > 0) plan.statistics.push(thaw::linear_spec(settings.user_statistics, f));
   if (settings.item_statistics > 0) plan.statistics.push(thaw::linear_spec(settings.item_statistics, f));
+  if (settings.cell_statistics > 0) plan.statistics.push(thaw::linear_spec(settings.cell_statistics, f));
   plan.rating = embedding_spec(settings.rating_levels, f);
   plan.input_norm = thaw::layer_norm_spec(e, 1e-12);
   const auto block = [&](Index width) {

@@ -24,7 +24,7 @@ struct Recipe {
   Index expansion = 4;
   Order order = Order::items_first;
   Divisor divisor = Divisor::full_width;
-  bool on_biases = false;  // predict what is left over after user and item biases, and read them as statistics
+  bool on_biases = false;           // predict what is left over after user and item biases, and read them as statistics
   std::int32_t least_entities = 0;  // attribute values that fewer known users or items have are left out
   // Contexts.
   std::int32_t users = 32;
@@ -61,7 +61,7 @@ inline Recipe best_recipe() {
   r.blocks = 2;
   r.divisor = Divisor::head_width;
   r.on_biases = true;
-  r.least_entities = 20;
+  r.least_entities = 10;
   r.users = 16;
   r.items = 32;
   r.most_queries = 20;
@@ -77,7 +77,7 @@ inline Recipe best_recipe() {
   r.decay = 0.01;
   r.clip_norm = 1;
   r.lookahead_at_first_sync = false;
-  r.episodes = 6;
+  r.episodes = 4;
   return r;
 }
 

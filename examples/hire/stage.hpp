@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "hire/trainer.hpp"
-#include "thaw/baselines/attribute_neighbours.hpp"
+#include "thaw/baselines/attribute_priors.hpp"
 #include "thaw/data/cold_start_split.hpp"
 #include "thaw/data/context_sampler.hpp"
 #include "thaw/eval/metric_table.hpp"
@@ -23,46 +23,131 @@ inline std::vector<thaw::AttributeView> views_of(const thaw::Entities& side) {
   return views;
 }
 
+// The biases of a rating graph, drawn to what attributes say of whoever has few ratings or none.
+inline thaw::RatingBiases informed_biases(const thaw::Dataset& data, const thaw::RatingGraph& visible) {
+  const auto users = views_of(data.users), items = views_of(data.items);
+  const thaw::RatingBiases plain = thaw::fit_biases(visible, {});
+  // Three ratings' worth: the best of 1 .. 16 on rehearsals inside the training ratings of MovieLens-1M.
+  return thaw::fit_biases(visible, {.item_damping = 3},
+                          thaw::attribute_priors(users, visible.by_user, plain.user, {.shrinkage = 16}),
+                          thaw::attribute_priors(items, visible.by_item, plain.item, {.shrinkage = 16}));
+}
+
 struct Stage {
+  thaw::Scenario::Kind kind = thaw::Scenario::Kind::user_cold;
   thaw::RatingGraph visible;  // known ratings and the support of whoever is new
   thaw::RatingGraph hidden;   // what is asked
   std::vector<std::int32_t> targets;
   Statistics statistics;
+  Affinities affinities;
 
-  static Stage make(const thaw::Dataset& data, std::vector<thaw::Rating> known, const thaw::Scenario& scenario) {
-    Stage stage;
+  Stage() = default;
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  static std::unique_ptr<Stage> make(const thaw::Dataset& data, std::vector<thaw::Rating> known,
+                                     const thaw::Scenario& scenario, const Recipe& recipe) {
+    auto stage = std::make_unique<Stage>();
+    stage->kind = scenario.kind;
     known.insert(known.end(), scenario.visible.begin(), scenario.visible.end());
-    stage.visible = thaw::RatingGraph::from_ratings(known, data.users.size(), data.items.size());
-    stage.hidden = thaw::RatingGraph::from_ratings(scenario.hidden, data.users.size(), data.items.size());
-    stage.targets = scenario.targets;
-    const auto users = views_of(data.users), items = views_of(data.items);
-    const thaw::AttributeNeighboursPredictor base(stage.visible, users, items);
-    stage.statistics = Statistics(stage.visible, base.biases());
+    stage->visible = thaw::RatingGraph::from_ratings(known, data.users.size(), data.items.size());
+    stage->hidden = thaw::RatingGraph::from_ratings(scenario.hidden, data.users.size(), data.items.size());
+    stage->targets = scenario.targets;
+    stage->statistics = Statistics(stage->visible, informed_biases(data, stage->visible));
+    stage->affinities = Affinities(data, stage->visible, stage->statistics.biases, recipe.least_entities);
     return stage;
   }
 };
 
+using Stages = std::vector<std::unique_ptr<Stage>>;
+
 // Stages of all three scenarios on `episodes` different splits of the training ratings.
-inline std::vector<std::unique_ptr<Stage>> rehearsals(const thaw::Dataset& data, const std::vector<thaw::Rating>& train,
-                                                      const Recipe& recipe) {
+inline Stages rehearsals(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, const Recipe& recipe) {
   thaw::Dataset known;
   known.users.ids = data.users.ids;
   known.items.ids = data.items.ids;
   known.ratings = train;
   known.lowest = data.lowest;
   known.highest = data.highest;
-  std::vector<std::unique_ptr<Stage>> stages;
+  // Years of the items that have ratings here; the others must not be drawn.
+  std::vector<std::int32_t> age;
+  if (!data.items.years.empty()) {
+    age.assign(data.items.years.size(), -1);
+    for (const auto& r : train)
+      age[static_cast<std::size_t>(r.item)] = data.items.years[static_cast<std::size_t>(r.item)];
+  }
+  Stages stages;
   for (int e = 0; e < recipe.episodes; ++e) {
     thaw::ColdStartOptions options;
     options.validation_users = options.validation_items = 0;
     options.seed = thaw::Key{recipe.seed}.fold(1000 + static_cast<std::uint64_t>(e)).bits;
+    // Every other rehearsal takes the newest items, as life does, where the data say when an item appeared.
+    if (e % 2 == 1) options.item_order = age;
     const thaw::ColdStartSplit split = thaw::split_cold_start(known, options);
     for (const thaw::Scenario& scenario : split.test)
-      if (!scenario.targets.empty())
-        stages.push_back(std::make_unique<Stage>(Stage::make(data, split.train, scenario)));
+      if (!scenario.targets.empty()) stages.push_back(Stage::make(data, split.train, scenario, recipe));
   }
   return stages;
 }
+
+// How much each affinity counts for each kind of cold start: ridge regression of what the biases leave over, learnt on
+// the hidden ratings of rehearsals. A dozen numbers a kind; the network starts from here.
+class AffinityWeights {
+ public:
+  AffinityWeights() = default;
+  explicit AffinityWeights(const Stages& rehearsals) {
+    for (std::size_t kind = 0; kind < 3; ++kind) fit(rehearsals, static_cast<thaw::Scenario::Kind>(kind));
+  }
+  // What to add to the biases' prediction.
+  double correction(thaw::Scenario::Kind kind, const float* numbers, int count) const {
+    double sum = weights_[static_cast<std::size_t>(kind)][Affinities::kMost];
+    for (int k = 0; k < count; ++k)
+      sum += weights_[static_cast<std::size_t>(kind)][k] * static_cast<double>(numbers[k]);
+    return sum;
+  }
+
+ private:
+  static constexpr int kSize = Affinities::kMost + 1;  // the last one is the constant
+
+  void fit(const Stages& rehearsals, thaw::Scenario::Kind kind) {
+    double normal[kSize][kSize] = {}, right[kSize] = {};
+    for (int k = 0; k < kSize; ++k) normal[k][k] = 10;
+    for (const auto& stage : rehearsals)
+      if (stage->kind == kind) add(*stage, normal, right);
+    solve(normal, right, weights_[static_cast<std::size_t>(kind)]);
+  }
+  static void add(const Stage& stage, double (&normal)[kSize][kSize], double (&right)[kSize]) {
+    float numbers[kSize] = {};
+    numbers[kSize - 1] = 1;
+    for (const std::int32_t user : stage.targets)
+      for (const auto& edge : stage.hidden.by_user.row(user)) {
+        if ((user + edge.column) % 3 != 0) continue;  // a third is plenty for so few numbers
+        stage.affinities.read(user, edge.column, numbers);
+        const double rest = static_cast<double>(edge.value) - stage.statistics.predict(user, edge.column);
+        for (int a = 0; a < kSize; ++a) {
+          right[a] += rest * static_cast<double>(numbers[a]);
+          for (int b = 0; b < kSize; ++b)
+            normal[a][b] += static_cast<double>(numbers[a]) * static_cast<double>(numbers[b]);
+        }
+      }
+  }
+  // Gaussian elimination; the matrix is positive definite, so no pivots are searched.
+  static void solve(double (&m)[kSize][kSize], double (&right)[kSize], double (&out)[kSize]) {
+    for (int c = 0; c < kSize; ++c)
+      for (int r = c + 1; r < kSize; ++r) {
+        const double factor = m[r][c] / m[c][c];
+        for (int k = c; k < kSize; ++k) m[r][k] -= factor * m[c][k];
+        right[r] -= factor * right[c];
+      }
+    for (int c = kSize - 1; c >= 0; --c) {
+      double sum = right[c];
+      for (int k = c + 1; k < kSize; ++k) sum -= m[c][k] * out[k];
+      out[c] = sum / m[c][c];
+    }
+  }
+
+  double weights_[3][kSize] = {};
+};
 
 // Contexts of a stage: the target, query items, and their neighbourhood in what is visible.
 class StageContexts {
@@ -102,11 +187,20 @@ class StageContexts {
       }
   }
 
-  // The biases' prediction of every cell.
-  void base(const thaw::Context& context, std::vector<float>& out) const {
-    out.clear();
+  // What the network starts from: the prediction of biases and affinities for every cell, and the affinities.
+  void start(const thaw::Context& context, const AffinityWeights& weights, std::vector<float>& base,
+             std::vector<float>& numbers) const {
+    base.clear();
+    numbers.clear();
+    float cell[Affinities::kMost];
+    const int count = stage_.affinities.count();
     for (const std::int32_t u : context.users)
-      for (const std::int32_t i : context.items) out.push_back(static_cast<float>(stage_.statistics.predict(u, i)));
+      for (const std::int32_t i : context.items) {
+        stage_.affinities.read(u, i, cell);
+        base.push_back(
+            static_cast<float>(stage_.statistics.predict(u, i) + weights.correction(stage_.kind, cell, count)));
+        for (int k = 0; k < count; ++k) numbers.push_back(3 * cell[k]);
+      }
   }
   const Stage& stage() const { return stage_; }
 
@@ -132,23 +226,23 @@ class StageContexts {
 // Draws and packs the contexts of training steps over a set of stages.
 class Rehearsal {
  public:
-  Rehearsal(const std::vector<std::unique_ptr<Stage>>& stages, const Recipe& recipe)
-      : recipe_(recipe), batch_(static_cast<std::size_t>(recipe.batch)), cells_(batch_.size()) {
+  Rehearsal(const Stages& stages, const AffinityWeights& weights, const Recipe& recipe)
+      : recipe_(recipe), weights_(weights), batch_(static_cast<std::size_t>(recipe.batch)), cells_(batch_.size()) {
     for (const auto& stage : stages) contexts_.push_back(std::make_unique<StageContexts>(*stage, recipe));
   }
   void pack_step(Index step, ContextPacker& packer) {
     packer.clear();
     double count = 0;
-    std::vector<std::size_t> from(batch_.size());
+    from_.assign(batch_.size(), 0);
     for (std::size_t b = 0; b < batch_.size(); ++b) {
       thaw::Philox rng = thaw::context_rng(recipe_.seed, 2, static_cast<std::uint64_t>(step) * batch_.size() + b);
-      from[b] = rng.below(static_cast<std::uint32_t>(contexts_.size()));
-      contexts_[from[b]]->draw_training(rng, batch_[b], cells_[b]);
+      from_[b] = rng.below(static_cast<std::uint32_t>(contexts_.size()));
+      contexts_[from_[b]]->draw_training(rng, batch_[b], cells_[b]);
       for (std::size_t c = 0; c < cells_[b].rating.size(); ++c) count += is_asked(b, c) ? 1 : 0;
     }
     for (std::size_t b = 0; b < batch_.size(); ++b) {
-      contexts_[from[b]]->base(batch_[b], base_);
-      packer.add(batch_[b], cells_[b], &contexts_[from[b]]->stage().statistics, base_.data());
+      contexts_[from_[b]]->start(batch_[b], weights_, base_, numbers_);
+      packer.add(batch_[b], cells_[b], &contexts_[from_[b]]->stage().statistics, base_.data(), numbers_);
       packer.add_targets(cells_[b], 1 / (std::max)(count, 1.0), [&](std::size_t c) { return is_asked(b, c); });
     }
   }
@@ -157,15 +251,18 @@ class Rehearsal {
   bool is_asked(std::size_t b, std::size_t c) const { return cells_[b].observed[c] != 0 && cells_[b].visible[c] == 0; }
 
   const Recipe& recipe_;
+  const AffinityWeights& weights_;
   std::vector<std::unique_ptr<StageContexts>> contexts_;
   std::vector<thaw::Context> batch_;
+  std::vector<std::size_t> from_;
   std::vector<thaw::ContextCells> cells_;
-  std::vector<float> base_;
+  std::vector<float> base_, numbers_;
 };
 
 // Scores queries over a stage: each query in as many contexts as its items need.
-inline std::vector<thaw::UserScores> score_stage(const Stage& stage, const std::vector<thaw::Query>& queries,
-                                                 Trainer& trainer, ContextPacker& packer, std::uint64_t seed) {
+inline std::vector<thaw::UserScores> score_stage(const Stage& stage, const AffinityWeights& weights,
+                                                 const std::vector<thaw::Query>& queries, Trainer& trainer,
+                                                 ContextPacker& packer, std::uint64_t seed) {
   struct Part {
     std::size_t query, begin, count;
   };
@@ -184,7 +281,7 @@ inline std::vector<thaw::UserScores> score_stage(const Stage& stage, const std::
   const auto batch = static_cast<std::size_t>(trainer.recipe().batch);
   thaw::Context context;
   thaw::ContextCells cells;
-  std::vector<float> base, predicted;
+  std::vector<float> base, numbers, predicted;
   for (std::size_t first = 0; first < parts.size(); first += batch) {
     const std::size_t count = (std::min)(batch, parts.size() - first);
     packer.clear();
@@ -193,8 +290,8 @@ inline std::vector<thaw::UserScores> score_stage(const Stage& stage, const std::
       const thaw::Query& query = queries[part.query];
       thaw::Philox rng = thaw::context_rng(seed, static_cast<std::uint64_t>(query.user), part.begin);
       contexts.draw(query.user, std::span(query.items).subspan(part.begin, part.count), rng, context, cells);
-      contexts.base(context, base);
-      packer.add(context, cells, &stage.statistics, base.data());
+      contexts.start(context, weights, base, numbers);
+      packer.add(context, cells, &stage.statistics, base.data(), numbers);
     }
     trainer.predict(packer, predicted);
     for (std::size_t b = 0; b < count; ++b) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <variant>
 
+#include "hire/affinity.hpp"
 #include "hire/contexts.hpp"
 #include "hire/recipe.hpp"
 #include "thaw/backend/cpu_eigen.hpp"
@@ -22,16 +23,9 @@
 namespace hire {
 
 // The plan of the network that a recipe asks for, over a data set.
-inline Hire<thaw::Spec> plan_for(Settings settings, const Recipe& recipe) {
-  settings.width = recipe.width;
-  settings.heads = recipe.heads;
-  settings.blocks = recipe.blocks;
-  settings.expansion = recipe.expansion;
-  settings.order = recipe.order;
-  settings.divisor = recipe.divisor;
-  if (recipe.on_biases) settings.user_statistics = settings.item_statistics = Statistics::kNumbers;
-  Hire<thaw::Spec> plan = make_plan(settings);
-  // Starting at zero, the network begins as the biases that it corrects.
+inline Hire<thaw::Spec> plan_for(const thaw::Dataset& data, const RatingLevels& levels, const Recipe& recipe) {
+  Hire<thaw::Spec> plan = make_plan(settings_for(data, levels, recipe));
+  // Starting at zero, the network begins as the prediction that it corrects.
   if (recipe.on_biases) plan.decoder.weight.init = plan.decoder.bias.init = {};
   return plan;
 }
