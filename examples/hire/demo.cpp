@@ -1,0 +1,271 @@
+// The demonstration: trains HIRE, compares it with what is simpler, shows one new user, saves and reloads the model,
+// and writes it all into one page.
+//
+//   thaw_hire_demo --help
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <thread>
+
+#include "hire/inspect.hpp"
+#include "hire/model_file.hpp"
+#include "hire/options.hpp"
+#include "hire/report_page.hpp"
+
+namespace {
+
+using hire::DemoOptions;
+using thaw::Done;
+using thaw::Result;
+
+int complain(const char* text) {
+  std::fprintf(stderr, "thaw_hire_demo: %s\n", text);
+  return 1;
+}
+
+Result<hire::Task> make_task(const DemoOptions& o) {
+  if (o.data == "generated") {
+    thaw::GeneratorOptions world;
+    world.seed = o.data_seed;
+    if (o.quick) world.users = 500, world.items = 260, world.ratings = 16000;
+    return hire::generated_task(world);
+  }
+  if (o.data == "ml-1m") return hire::movielens_task(hire::movielens_folder(o.data_dir), o.data_seed);
+  return hire::file_task(o.data, o.data_seed);
+}
+
+hire::Recipe make_recipe(const DemoOptions& o) {
+  hire::Recipe recipe = o.variant == "paper" ? hire::paper_recipe() : hire::best_recipe();
+  if (o.data == "generated") {
+    if (o.variant == "best") recipe.steps = 400;
+    recipe.least_entities = 0;
+  }
+  if (o.quick) {
+    recipe.steps = o.variant == "paper" ? 10 : 50;
+    if (recipe.episodes > 0) recipe.episodes = 3;
+  }
+  if (o.steps > 0) recipe.steps = o.steps;
+  if (o.rate > 0) recipe.rate = o.rate;
+  return recipe;
+}
+
+// One run of the program: everything that its parts share.
+class Demo {
+ public:
+  Demo(const DemoOptions& options, hire::Task task, const hire::Recipe& recipe, int threads)
+      : o_(options),
+        task_(std::move(task)),
+        recipe_(recipe),
+        threads_(threads),
+        known_(task_.split.train_and_validation()) {
+    facts_.variant = o_.variant;
+    facts_.protocol = o_.protocol;
+    facts_.command = o_.command;
+    facts_.threads = threads;
+  }
+
+  int run() {
+    print_task();
+    if (o_.protocol == "published")
+      prepare_published();
+    else
+      prepare_leak_free();
+    for (int s = 0; s < o_.seeds; ++s)
+      if (const int status = run_seed(o_.seed + static_cast<std::uint64_t>(s)); status != 0) return status;
+    return finish();
+  }
+
+ private:
+  bool is_published() const { return o_.protocol == "published"; }
+  std::string path(const std::string& name) const { return thaw::join_path(o_.out, name); }
+  std::string checkpoint_path(std::uint64_t seed) const {
+    return path("hire-" + o_.variant + "-" + std::to_string(seed) + ".checkpoint");
+  }
+
+  void print_task() const {
+    std::printf("%s: %s users, %s items, %s ratings\n", task_.data.name.c_str(),
+                hire::grouped(task_.data.users.size()).c_str(), hire::grouped(task_.data.items.size()).c_str(),
+                hire::grouped(static_cast<std::int64_t>(task_.data.ratings.size())).c_str());
+    std::printf("Split: %s\n", task_.split_text.c_str());
+    std::printf("%s\n\n", hire::protocol_text(o_.protocol).c_str());
+    std::fflush(stdout);
+  }
+
+  // Queries and baselines of the three scenarios.
+  void prepare_leak_free() {
+    const char* names[] = {"New users", "New items", "Both new"};
+    const char* what[] = {"known items", "known users", "new users and new items"};
+    for (std::size_t k = 0; k < 3; ++k) {
+      const thaw::Scenario& scenario = task_.split.test[k];
+      const std::vector<std::uint8_t> visible(scenario.hidden.size(), 0);
+      queries_[k] = thaw::choose_queries(scenario.hidden, visible, thaw::leak_free_protocol(), 1);
+      stages_[k] = hire::Stage::make(task_.data, known_, scenario, recipe_);
+      results_.push_back(
+          hire::score_baselines(task_.data, stages_[k]->visible, queries_[k], task_.world ? &*task_.world : nullptr));
+      std::size_t asked = 0;
+      for (const auto& query : queries_[k]) asked += query.items.size();
+      results_[k].name = names[k];
+      results_[k].note = std::string(what[k]) + "; " + hire::grouped(static_cast<std::int64_t>(queries_[k].size())) +
+                         " users asked about " + hire::grouped(static_cast<std::int64_t>(asked)) + " hidden ratings";
+    }
+  }
+  void prepare_published() {
+    const thaw::ColdStartState* states[] = {&task_.states->user_cold, &task_.states->item_cold,
+                                            &task_.states->both_cold};
+    for (std::size_t k = 0; k < 3; ++k)
+      published_[k] = hire::PublishedState::make(task_.data, *states[k], states[k]->users);
+  }
+
+  // The scenarios under the published protocol, one context for each user; baselines know the warm ratings alone.
+  std::vector<thaw::UserScores> score_published(std::size_t k) {
+    auto scores = hire::score_published(published_[k], *model_.trainer, *model_.packer, hire::kScoringSeed);
+    if (results_.size() > k) return scores;
+    std::vector<thaw::Query> lists;
+    for (const auto& s : scores) lists.push_back({s.user, s.items, s.truths});
+    const auto warm = thaw::RatingGraph::from_ratings(known_, task_.data.users.size(), task_.data.items.size());
+    results_.push_back(hire::score_baselines(task_.data, warm, lists, nullptr));
+    const char* names[] = {"New users", "New items", "Both new"};
+    results_[k].name = names[k];
+    results_[k].note = hire::grouped(static_cast<std::int64_t>(lists.size())) + " rows of contexts";
+    return scores;
+  }
+
+  int run_seed(std::uint64_t seed) {
+    hire::Recipe recipe = recipe_;
+    recipe.seed = seed;
+    model_ = hire::make_recommender(task_.data, known_, recipe, threads_);
+    facts_.parameters = thaw::parameter_count(model_.trainer->parameters().values());
+    std::printf("Training variant %s, seed %llu: %s parameters, %s steps, %d threads\n", o_.variant.c_str(),
+                static_cast<unsigned long long>(seed), hire::grouped(facts_.parameters).c_str(),
+                hire::grouped(recipe.steps).c_str(), threads_);
+    std::fflush(stdout);
+    std::vector<std::int32_t> users;
+    if (is_published()) users = hire::published_training_users(task_.states->warm);
+    hire::Lessons lessons(task_.data, is_published() ? task_.states->warm.ratings : known_, recipe, users);
+    if (lessons.empty()) return complain("too few ratings to rehearse a cold start on; give a larger data set");
+    model_.start = lessons.start();
+    if (const int status = train(lessons, seed); status != 0) return status;
+    for (std::size_t k = 0; k < 3; ++k) {
+      const auto scores = is_published() ? score_published(k) : hire::score_queries(*stages_[k], queries_[k], model_);
+      model_tables_[k].push_back(thaw::evaluate(scores));
+    }
+    return 0;
+  }
+
+  int train(hire::Lessons& lessons, std::uint64_t seed) {
+    hire::LearnOptions options;
+    options.checkpoint = checkpoint_path(seed);
+    options.checkpoint_every = o_.checkpoint_every;
+    options.identity = hire::identity_of(task_.data, known_, model_.recipe());
+    options.resume = o_.resume && thaw::file_exists(options.checkpoint);
+    if (o_.resume && !options.resume)
+      std::printf("No checkpoint %s: starting from the beginning\n", options.checkpoint.c_str());
+    const double start = seconds();
+    const hire::Learned learned = hire::learn(
+        *model_.trainer, *model_.packer,
+        [&](thaw::Index step, hire::ContextPacker& packer) { lessons.pack(step, packer); }, lessons.loss_divisor(),
+        options);
+    facts_.training_seconds += seconds() - start;
+    if (learned.resumed_at > 0)
+      std::printf("Resumed at step %lld from %s\n", static_cast<long long>(learned.resumed_at),
+                  options.checkpoint.c_str());
+    if (learned.ending == hire::Ending::failed) return complain(learned.fault.text);
+    if (learned.ending == hire::Ending::interrupted) {
+      std::printf("Stopped after step %lld; checkpoint saved in %s\nGo on with: %s%s\n",
+                  static_cast<long long>(model_.trainer->steps()), options.checkpoint.c_str(), o_.command.c_str(),
+                  o_.resume ? "" : " --resume");
+      return 128 + learned.signal;
+    }
+    facts_.seeds.push_back(seed);
+    facts_.losses.push_back(learned.losses);
+    return 0;
+  }
+  static double seconds() {
+    timespec now = {};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+  }
+
+  int finish() {
+    for (std::size_t k = 0; k < 3; ++k)
+      results_[k].add("HIRE, " + o_.variant, thaw::SystemKind::model, true, std::move(model_tables_[k]));
+    const thaw::Scores scores = hire::scores_of(results_);
+    std::printf("\n");
+    for (std::size_t k = 0; k < 3; ++k) std::printf("%s\n", hire::scenario_text(results_[k], scores, k).c_str());
+    std::optional<hire::NewUser> her = hire::choose_new_user(task_.data, task_.split);
+    if (her) {
+      hire::recommend(*her, task_.data, known_, model_);
+      std::printf("%s\n", hire::new_user_text(*her, task_.data).c_str());
+    }
+    std::fflush(stdout);
+    if (const int status = save_and_check(her ? &*her : nullptr); status != 0) return status;
+    const thaw::Report report = hire::report_of(task_, facts_, results_, her ? &*her : nullptr, model_);
+    const Result<Done> written = thaw::write_report(path("report.html"), report);
+    if (!written) return complain(written.fault().text);
+    std::printf("Report written to %s\n", path("report.html").c_str());
+    return 0;
+  }
+
+  // Saves the last model, loads it into a fresh one built from the file alone, and compares scores bit for bit.
+  int save_and_check(const hire::NewUser* her) {
+    const std::string file = path("hire.safetensors");
+    const Result<Done> saved = hire::save_model_file(file, task_.data, known_, model_);
+    if (!saved) return complain(saved.fault().text);
+    const auto loaded = hire::load_model_file(file, threads_);
+    if (!loaded) return complain(loaded.fault().text);
+    std::printf("Model written to %s\n", file.c_str());
+    if (her == nullptr) return 0;
+    hire::Loaded& fresh = *loaded.value();
+    const auto stage = hire::Stage::make(fresh.data, fresh.data.ratings, her->scenario, fresh.recipe);
+    const auto again = hire::best_first(*her, hire::score_candidates(*her, *stage, fresh.model));
+    for (std::size_t i = 0; i < again.size(); ++i)
+      if (again[i].item != her->after[i].item ||
+          std::bit_cast<std::uint32_t>(again[i].score) != std::bit_cast<std::uint32_t>(her->after[i].score))
+        return complain("the reloaded model scores differently; the model file is not complete");
+    std::printf("Reloaded into a fresh model: all %s scores of the new user are equal bit for bit\n",
+                hire::grouped(static_cast<std::int64_t>(again.size())).c_str());
+    return 0;
+  }
+
+  const DemoOptions& o_;
+  hire::Task task_;
+  hire::Recipe recipe_;
+  int threads_;
+  std::vector<thaw::Rating> known_;
+  std::unique_ptr<hire::Stage> stages_[3];
+  hire::PublishedState published_[3];
+  std::vector<thaw::Query> queries_[3];
+  std::vector<hire::ScenarioResult> results_;
+  std::vector<thaw::MetricTable> model_tables_[3];
+  hire::Recommender model_;
+  hire::RunFacts facts_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  DemoOptions options;
+  int status = 0;
+  if (!hire::read_options(argc, argv, options, status)) return status;
+  if (options.inspect)
+    return options.inspected == "ml-1m" ? hire::inspect_movielens(options.data_dir)
+                                        : hire::inspect_file(options.inspected);
+  if (options.protocol == "published" && options.variant != "paper")
+    return complain("--protocol published repeats the published run: it needs --variant paper");
+  Result<hire::Task> task = make_task(options);
+  if (!task) return complain(task.fault().text);
+  const hire::Recipe recipe = make_recipe(options);
+  if (const auto fits = hire::check_task(task.value(), recipe); !fits) return complain(fits.fault().text);
+  if (options.protocol == "published" && !task.value().states)
+    return complain(
+        "--protocol published needs the files of the published split beside MovieLens-1M; "
+        "'data ml-1m' says which");
+  std::error_code problem;
+  std::filesystem::create_directories(options.out, problem);
+  if (problem)
+    return complain(
+        ("cannot create the folder " + options.out + ": " + problem.message() + "; give another --out").c_str());
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int threads = options.threads > 0 ? options.threads : (std::clamp)(cores, 1, 8);
+  return Demo(options, std::move(task.value()), recipe, threads).run();
+}

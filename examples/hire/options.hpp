@@ -1,0 +1,70 @@
+// Command line of the demonstration.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+namespace hire {
+
+struct DemoOptions {
+  std::string data = "generated", data_dir, out = "out", variant = "best", protocol = "leak-free";
+  std::uint64_t seed = 200, data_seed = 1;
+  int seeds = 1, threads = 0;
+  std::int64_t steps = 0, checkpoint_every = 100;
+  double rate = 0;
+  bool quick = false, resume = false;
+  bool inspect = false;  // the subcommand `data`
+  std::string inspected = "ml-1m";
+  std::string command;  // as typed
+};
+
+inline void declare(CLI::App& app, DemoOptions& o) {
+  app.add_option("--data", o.data, "generated, ml-1m, or a ratings file (csv, tsv, ::, RecBole; plain or gzip)")
+      ->capture_default_str();
+  app.add_option("--data-dir", o.data_dir, "folder of MovieLens-1M or the one above (default: THAW_DATA, then ./data)");
+  app.add_option("--variant", o.variant, "best: what we would ship; paper: the published run")
+      ->check(CLI::IsMember({"best", "paper"}))
+      ->capture_default_str();
+  app.add_option("--protocol", o.protocol, "how to score; published needs --data ml-1m with its split, --variant paper")
+      ->check(CLI::IsMember({"leak-free", "published"}))
+      ->capture_default_str();
+  app.add_option("--steps", o.steps, "training steps (default: by data and variant)")->check(CLI::PositiveNumber);
+  app.add_option("--rate", o.rate, "learning rate (default: the variant's)")->check(CLI::PositiveNumber);
+  app.add_option("--seed", o.seed, "seed of weights and contexts")->capture_default_str();
+  app.add_option("--seeds", o.seeds, "how many seeds to train, from --seed on; tables show mean ± spread")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  app.add_option("--data-seed", o.data_seed, "seed of generated data and of our own split")->capture_default_str();
+  app.add_option("--threads", o.threads, "threads to compute with (default: all cores, at most 8)")
+      ->check(CLI::Range(1, 256));
+  app.add_option("--out", o.out, "folder for the model, the report and checkpoints")->capture_default_str();
+  app.add_option("--checkpoint-every", o.checkpoint_every, "steps between checkpoints")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_flag("--resume", o.resume, "go on from the checkpoint in --out, bit for bit");
+  app.add_flag("--quick", o.quick, "a small world and few steps: about 15 seconds");
+  app.footer("Ctrl-C finishes the step and saves a checkpoint; --resume goes on from there.");
+}
+
+// Reads the command line. Returns true when the program should go on; else `status` is its exit status.
+inline bool read_options(int argc, char** argv, DemoOptions& o, int& status) {
+  CLI::App app{"Trains HIRE, a recommender for users and items nobody knows yet, and shows what it can do."};
+  declare(app, o);
+  CLI::App* inspect =
+      app.add_subcommand("data", "say what the readers make of your data, and where to get MovieLens-1M");
+  inspect->add_option("what", o.inspected, "ml-1m or a ratings file")->capture_default_str();
+  inspect->add_option("--data-dir", o.data_dir, "folder of MovieLens-1M or the one above");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    status = app.exit(error) == 0 ? 0 : 1;
+    return false;
+  }
+  o.inspect = inspect->parsed();
+  o.command = "./dev demo";
+  for (int i = 1; i < argc; ++i) o.command += std::string(" ") + argv[i];
+  return true;
+}
+
+}  // namespace hire
