@@ -92,7 +92,7 @@ inline void print(const char* workload, const char* side, int threads, const Tim
   std::printf("{\"case\": \"%s\", \"side\": \"%s\", \"threads\": %d, \"ms\": %.6g, \"ms_min\": %.6g, \"steps\": %d",
               workload, side, threads, 1e3 * t.median, 1e3 * t.fastest, t.count);
   if (flop > 0) std::printf(", \"gflop_per_s\": %.4g", 1e-9 * flop / t.median);
-  if (all_peak > 0) std::printf(", \"share_of_peak\": %.3f", flop / t.median / all_peak);
+  if (flop > 0 && all_peak > 0) std::printf(", \"share_of_peak\": %.3f", flop / t.median / all_peak);
   std::printf("}\n");
   std::fflush(stdout);
 }

@@ -46,7 +46,7 @@ void measure(const Run& run) {
       thaw::ArenaScope scope(trainer.arena());
       model(batch);
     });
-    run("score one user", 0, [&] {
+    run("score one user", problem.target_flop(), [&] {
       thaw::ArenaScope scope(trainer.arena());
       hire::score_target(model, batch);
     });

@@ -43,17 +43,27 @@ struct HireProblem {
       packer.add_targets(cells, 1.0 / static_cast<double>(observed), [&](std::size_t k) { return cells.observed[k]; });
     }
   }
-  hire::Trainer::Plan plan(const hire::Recipe& recipe) const {
-    return hire::plan_for(data, packer.levels(), recipe);
-  }
+  hire::Trainer::Plan plan(const hire::Recipe& recipe) const { return hire::plan_for(data, packer.levels(), recipe); }
   // Operations of one forward pass as the mathematics counts them; a training step needs three times as many.
-  double forward_flop() const {
-    const double cells = static_cast<double>(contexts * kUsers * kItems), e = 144, f = 16, slots = 9, tokens = 32;
-    const double wide = cells * (26 * e * e + 4 * tokens * e), narrow = cells * slots * (26 * f * f + 4 * slots * f);
-    return 3 * (2 * wide + narrow) + 2 * cells * e;
+  double forward_flop() const { return 3 * (2 * wide(cells()) + narrow(cells())) + 2 * cells() * kWidth; }
+  // The same for the ratings of one user of each context: in the last block only keys and values need every cell.
+  double target_flop() const {
+    const double row = static_cast<double>(contexts * kItems);
+    const double keys = (cells() - row) * 4 * kWidth * kWidth;
+    return 2 * (2 * wide(cells()) + narrow(cells())) + wide(cells()) + wide(row) + keys + narrow(row) +
+           2 * row * kWidth;
   }
 
  private:
+  static constexpr double kWidth = 144, kSlotWidth = 16, kSlots = 9;
+
+  double cells() const { return static_cast<double>(contexts * kUsers * kItems); }
+  // One layer over users or items, and one over attributes, for so many cells.
+  static double wide(double cells) { return cells * (26 * kWidth * kWidth + 4 * static_cast<double>(kUsers) * kWidth); }
+  static double narrow(double cells) {
+    return cells * kSlots * (26 * kSlotWidth * kSlotWidth + 4 * kSlots * kSlotWidth);
+  }
+
   struct Kind {
     const char* name;
     std::int32_t size, most;  // rows of its table, values that one entity may have

@@ -265,10 +265,10 @@ auto model_gradient(const Var<R, B>& loss, const M& model, const T& seed) {
   auto* wanted = arena.template take<Var<R, B>>(count);
   auto* out = arena.template take<T>(count);
   int i = 0;
-  for_each_tensor([&](const Path&, const Var<R, B>& v) { wanted[i++] = v; }, model);
+  for_each_unnamed([&](const Var<R, B>& v) { wanted[i++] = v; }, model);
   pull_back<T, R, B>(loss, seed, {wanted, count, out});
   i = 0;
-  return map_model<T>(model, [&](const Path&, const Var<R, B>&) { return out[i++]; });
+  return map_unnamed<T>(model, [&](const Var<R, B>&) { return out[i++]; });
 }
 
 }  // namespace detail

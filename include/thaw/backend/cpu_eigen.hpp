@@ -48,7 +48,9 @@ struct CpuEigen : Cpu {
   }
   template <class R>
   static void add_scaled(Context& context, Index n, R alpha, const R* a, R beta, const R* b, R* y) {
-    thaw::zip(context.isa, n, a, b, y, ScaledSum<R>{alpha, beta});
+    split(context, n, kElementCost / 2, [&](Index begin, Index end) {
+      thaw::zip(context.isa, end - begin, a + begin, b + begin, y + begin, ScaledSum<R>{alpha, beta});
+    });
   }
   template <class R>
   static double sum_of_squares(Context& context, Index n, const R* x) {
@@ -61,7 +63,23 @@ struct CpuEigen : Cpu {
   template <class R>
   static LambNorms lamb_direction(Context& context, Index n, const AdamStep& step, const R* g, const R* weight,
                                   R* first, R* second, R* direction) {
-    return thaw::lamb_direction(context.isa, n, step, g, weight, first, second, direction);
+    // The norms are summed over parts of one size, so that they do not depend on the number of threads.
+    const Index count = (n + kOptimizerPart - 1) / kOptimizerPart;
+    ArenaScope scope(*context.arena);
+    LambNorms* const parts = context.arena->template take<LambNorms>(count);
+    split(context, count, 3, 1, [&](Index begin, Index end) {
+      for (Index part = begin; part < end; ++part) {
+        const Index at = part * kOptimizerPart, left = n - at;
+        parts[part] = thaw::lamb_direction(context.isa, left < kOptimizerPart ? left : kOptimizerPart, step, g + at,
+                                           weight + at, first + at, second + at, direction + at);
+      }
+    });
+    LambNorms sum;
+    for (Index part = 0; part < count; ++part) {
+      sum.parameters += parts[part].parameters;
+      sum.update += parts[part].update;
+    }
+    return sum;
   }
   template <class R>
   static void softmax(Context& context, Index rows, Index columns, const R* x, R* y) {
@@ -101,6 +119,10 @@ struct CpuEigen : Cpu {
   template <class R>
   static void product(Context& context, const ProductShape& s, const R* a, const R* b, R* c, const R* bias) {
     ArenaScope scope(*context.arena);
+    if (context.threads < 2 || s.batch * s.rows * s.columns * s.inner < kTinyProduct) {
+      void* scratch = context.arena->take_bytes(detail::product_thread_bytes<R>(s) + kAlignment);
+      return thaw::product(context.isa, s, a, b, c, bias, scratch);
+    }
     void* scratch = context.arena->take_bytes(product_scratch_bytes<R>(s, context.threads));
     product_threads(context.isa, s, a, b, c, bias, context.threads, scratch);
   }
@@ -108,6 +130,8 @@ struct CpuEigen : Cpu {
  private:
   // Elements below which a second thread costs more than it brings, for work of a few operations each.
   static constexpr Index kElementCost = 1 << 17;
+  static constexpr Index kTinyProduct = 1 << 18;    // multiply-adds for which nobody asks how to split them
+  static constexpr Index kOptimizerPart = 1 << 13;  // weights of a part: ten operations and six streams each
 
   template <class R>
   struct ScaledSum {
@@ -121,13 +145,18 @@ struct CpuEigen : Cpu {
   // work(begin, end) over 0 .. n, in as many equal parts as there are threads when n is at least `least`.
   template <class Work>
   static void split(const Context& context, Index n, Index least, const Work& work) {
+    // Parts end on whole cache lines, so that no line is written by two threads.
+    split(context, n, least, 16, work);
+  }
+  // The same; parts end on multiples of `step`.
+  template <class Work>
+  static void split(const Context& context, Index n, Index least, Index step, const Work& work) {
 #if defined(_OPENMP)
     if (context.threads > 1 && n >= least) {
 #pragma omp parallel for schedule(static, 1) num_threads(context.threads)
       for (int t = 0; t < context.threads; ++t) {
-        // Parts end on whole cache lines, so that no line is written by two threads.
-        const Index lines = (n + 15) / 16;
-        const Index begin = lines * t / context.threads * 16, end = lines * (t + 1) / context.threads * 16;
+        const Index steps = (n + step - 1) / step;
+        const Index begin = steps * t / context.threads * step, end = steps * (t + 1) / context.threads * step;
         work(begin, end < n ? end : n);
       }
       return;
@@ -135,6 +164,7 @@ struct CpuEigen : Cpu {
 #endif
     (void)context;
     (void)least;
+    (void)step;
     work(Index(0), n);
   }
   template <class Work>

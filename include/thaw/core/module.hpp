@@ -56,6 +56,13 @@ struct Path {
 
 namespace detail {
 
+// Stands in for a Path where nobody reads the names: writing them costs more than what small models do with them.
+struct NoPath {
+  void push(const char*) {}
+  void push(int) {}
+  void describe(Fault& fault) const { fault.add("model"); }
+};
+
 template <class M>
 inline constexpr bool is_several = false;
 template <class M, int Max>
@@ -74,16 +81,16 @@ template <class First, class To>
 void take_setting(const First& first, To& to) {
   if constexpr (!std::is_const_v<To>) to = first;
 }
-template <class First, class To>
-void take_count(const Path& path, const First& first, To& to) {
+template <class P, class First, class To>
+void take_count(const P& path, const First& first, To& to) {
   if constexpr (std::is_const_v<To>)
     require(to.count == first.count, path, ": models of ", first.count, " and ", to.count, " modules walked together");
   else
     to.count = first.count;
 }
 
-template <class Fn, class First, class... Rest>
-void walk(Fn& fn, const Path& path, First& first, Rest&... rest) {
+template <class P, class Fn, class First, class... Rest>
+void walk(Fn& fn, const P& path, First& first, Rest&... rest) {
   using F = std::remove_const_t<First>;
   // Not the concept itself: g++ 12 has been seen to take this branch for a model whose satisfaction it had cached.
   if constexpr (is_array<F> || is_recorded<F> || std::is_same_v<F, Spec>) {
@@ -91,14 +98,14 @@ void walk(Fn& fn, const Path& path, First& first, Rest&... rest) {
   } else if constexpr (is_several<F>) {
     (take_count(path, first, rest), ...);
     for (int i = 0; i < first.count; ++i) {
-      Path inner = path;
+      P inner = path;
       inner.push(i);
       walk(fn, inner, first[i], rest[i]...);
     }
   } else if constexpr (Module<F>) {
     F::each(
         [&](const char* name, auto& a, auto&... b) {
-          Path inner = path;
+          P inner = path;
           inner.push(name);
           walk(fn, inner, a, b...);
         },
@@ -134,10 +141,17 @@ void for_each_tensor(Fn&& fn, M&... models) {
   detail::walk(fn, Path{}, models...);
 }
 
+// The same without names: fn(tensor of the first model, tensor of the second, ...).
+template <class Fn, class... M>
+void for_each_unnamed(Fn&& fn, M&... models) {
+  const auto without_path = [&](const detail::NoPath&, auto&... tensors) { fn(tensors...); };
+  detail::walk(without_path, detail::NoPath{}, models...);
+}
+
 template <class M>
 int tensor_count(const M& model) {
   int count = 0;
-  for_each_tensor([&](const Path&, const auto&) { ++count; }, model);
+  for_each_unnamed([&](const auto&) { ++count; }, model);
   return count;
 }
 // Number of trainable numbers.
@@ -153,6 +167,13 @@ template <class T, class M, class Fn>
 ModelOf<M, T> map_model(const M& model, Fn&& fn) {
   ModelOf<M, T> out{};
   for_each_tensor([&](const Path& path, const auto& from, T& to) { to = fn(path, from); }, model, out);
+  return out;
+}
+// The same without names: fn(tensor).
+template <class T, class M, class Fn>
+ModelOf<M, T> map_unnamed(const M& model, Fn&& fn) {
+  ModelOf<M, T> out{};
+  for_each_unnamed([&](const auto& from, T& to) { to = fn(from); }, model, out);
   return out;
 }
 

@@ -74,7 +74,7 @@ class Parameters {
   // The model as variables of a tape; valid until the tape rewinds.
   Recorded on(Tape<R, B>& tape) {
     int i = 0;
-    return map_model<V>(values_, [&](const Path&, const A& a) { return leaves_[i++] = tape.leaf(a); });
+    return map_unnamed<V>(values_, [&](const A& a) { return leaves_[i++] = tape.leaf(a); });
   }
   // Gradients with respect to the variables of the last on(): what optimisers take.
   GradientList<R, B> gradient(const V& loss) {

@@ -57,6 +57,7 @@ THAW_KERNEL_TARGET THAW_VECTORIZED LambNorms lamb_direction(Index n, const AdamS
   const Real beta2 = static_cast<Real>(step.beta2), rest2 = static_cast<Real>(1 - step.beta2);
   const Real scale = static_cast<Real>(step.correction1), decay = static_cast<Real>(step.weight_decay);
   const Real root = static_cast<Real>(step.correction2), epsilon = static_cast<Real>(step.epsilon);
+  constexpr Index kSums = 8;
   LambNorms norms;
   for (Index begin = 0; begin < n; begin += 1024) {  // a block stays in the first-level cache for its sums
     const Index end = begin + 1024 < n ? begin + 1024 : n;
@@ -68,13 +69,23 @@ THAW_KERNEL_TARGET THAW_VECTORIZED LambNorms lamb_direction(Index n, const AdamS
       v[i] = second;
       u[i] = fused(decay, p[i], scale * first / fused(root, Sqrt::value(second), epsilon));
     }
-    double parameters = 0, update = 0;
-    for (Index i = begin; i < end; ++i) {
-      parameters += static_cast<double>(p[i]) * static_cast<double>(p[i]);
-      update += static_cast<double>(u[i]) * static_cast<double>(u[i]);
+    double parameters[kSums] = {}, update[kSums] = {};  // chains of their own, so that they need not wait in turn
+    Index at = begin;
+    for (; at + kSums <= end; at += kSums) {
+      THAW_VECTOR_LOOP
+      for (Index j = 0; j < kSums; ++j) {
+        parameters[j] += static_cast<double>(p[at + j]) * static_cast<double>(p[at + j]);
+        update[j] += static_cast<double>(u[at + j]) * static_cast<double>(u[at + j]);
+      }
     }
-    norms.parameters += parameters;
-    norms.update += update;
+    for (; at < end; ++at) {
+      parameters[0] += static_cast<double>(p[at]) * static_cast<double>(p[at]);
+      update[0] += static_cast<double>(u[at]) * static_cast<double>(u[at]);
+    }
+    for (Index j = 0; j < kSums; ++j) {
+      norms.parameters += parameters[j];
+      norms.update += update[j];
+    }
   }
   return norms;
 }
