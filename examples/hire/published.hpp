@@ -43,13 +43,17 @@ class PublishedContexts {
   PublishedContexts(const PublishedState& state, const Recipe& recipe)
       : state_(state), sampler_(state.graph, {.users = recipe.users, .items = recipe.items}, state.users) {}
 
-  void draw(std::int32_t target, thaw::Philox& rng, thaw::Context& context, thaw::ContextCells& cells) {
+  void draw(std::int32_t target, thaw::Philox& rng, thaw::Context& drawn, thaw::ContextCells& shown) {
     own_.clear();
     for (const auto& edge : state_.graph.by_user.row(target)) own_.push_back(edge.column);
-    sampler_.overlap(target, own_, rng, context);
-    thaw::read_cells(context, state_.graph.by_user, cells);
-    thaw::show_columns(context, thaw::kPublishedColumns, cells);
+    sampler_.overlap(target, own_, rng, drawn);
+    thaw::read_cells(drawn, state_.graph.by_user, shown);
+    thaw::show_columns(drawn, thaw::kPublishedColumns, shown);
   }
+
+  // Room for whoever packs one context after the other; kept, so that nothing is allocated anew.
+  thaw::Context context;
+  thaw::ContextCells cells;
 
  private:
   const PublishedState& state_;
@@ -60,8 +64,8 @@ class PublishedContexts {
 // Fills the packer with the contexts of one training step. Contexts repeat from epoch to epoch.
 inline void pack_published_step(const PublishedState& state, PublishedContexts& contexts, const Recipe& recipe,
                                 Index step, ContextPacker& packer) {
-  thaw::Context context;
-  thaw::ContextCells cells;
+  thaw::Context& context = contexts.context;
+  thaw::ContextCells& cells = contexts.cells;
   packer.clear();
   for (int b = 0; b < recipe.batch; ++b) {
     std::uint64_t index = static_cast<std::uint64_t>(step * recipe.batch + b);
