@@ -41,7 +41,7 @@ hire::Recipe make_recipe(const DemoOptions& o) {
     recipe.least_entities = 0;
   }
   if (o.quick) {
-    recipe.steps = o.variant == "paper" ? 10 : 50;
+    recipe.steps = o.variant == "paper" ? 10 : 40;
     if (recipe.episodes > 0) recipe.episodes = 3;
   }
   if (o.steps > 0) recipe.steps = o.steps;

@@ -105,7 +105,7 @@ inline std::string protocol_text(const std::string& protocol) {
 inline thaw::Report report_of(const Task& task, const RunFacts& run, const std::vector<ScenarioResult>& results,
                               const NewUser* her, Recommender& model) {
   thaw::Report report;
-  report.title = "Cold-start recommendation, " + task.data.name;
+  report.title = "Cold-start recommendation on " + (task.world ? "generated data" : task.data.name);
   report.subtitle = "HIRE, variant " + run.variant + ", " + run.protocol + " protocol";
   report.facts = {{"users", grouped(task.data.users.size())},
                   {"items", grouped(task.data.items.size())},
