@@ -24,8 +24,10 @@ struct Recipe {
   Index expansion = 4;
   Order order = Order::items_first;
   Divisor divisor = Divisor::full_width;
-  bool on_biases = false;           // predict what is left over after user and item biases, and read them as statistics
-  std::int32_t least_entities = 0;  // attribute values that fewer known users or items have are left out
+  bool on_biases = false;  // predict what is left over after user and item biases, and read them as statistics
+  // Attribute values that fewer known users or items have are left out: of the network's input, of the affinities.
+  std::int32_t least_entities = 0;
+  std::int32_t affinity_entities = 10;
   // Contexts.
   std::int32_t users = 32;
   std::int32_t items = 32;
@@ -61,7 +63,7 @@ inline Recipe best_recipe() {
   r.blocks = 2;
   r.divisor = Divisor::head_width;
   r.on_biases = true;
-  r.least_entities = 10;
+  r.least_entities = 100;
   r.users = 16;
   r.items = 32;
   r.most_queries = 20;

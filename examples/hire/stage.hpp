@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "hire/trainer.hpp"
+#include "thaw/baselines/attribute_neighbours.hpp"
 #include "thaw/baselines/attribute_priors.hpp"
 #include "thaw/data/cold_start_split.hpp"
 #include "thaw/data/context_sampler.hpp"
@@ -23,14 +24,43 @@ inline std::vector<thaw::AttributeView> views_of(const thaw::Entities& side) {
   return views;
 }
 
-// The biases of a rating graph, drawn to what attributes say of whoever has few ratings or none.
+// The year an item appeared as one more attribute, in steps of three; empty where the data have no years.
+inline thaw::Attribute age_attribute(const thaw::Entities& items, const thaw::Csr& rows) {
+  thaw::Attribute age;
+  std::int32_t newest = 0;
+  for (std::int32_t i = 0; i < items.size(); ++i)
+    if (!items.years.empty() && !rows.row(i).empty())
+      newest = (std::max)(newest, items.years[static_cast<std::size_t>(i)]);
+  for (std::int32_t i = 0; i < items.size(); ++i) {
+    const std::int32_t year = items.years.empty() ? 0 : items.years[static_cast<std::size_t>(i)];
+    // Items newer than any known one count as the newest: nothing is known of later years.
+    const std::int32_t step = (newest - (std::min)(year, newest)) / 3;
+    const std::int32_t value[] = {(std::min)(step, 40)};
+    age.append(year > 0 ? std::span<const std::int32_t>(value) : std::span<const std::int32_t>());
+  }
+  age.declared_size = 41;
+  return age;
+}
+
+// The biases of a rating graph, drawn to what attributes say of whoever has few ratings or none: the mean of two
+// opinions, a regression on the attributes and the neighbours by attributes, which err in different ways.
 inline thaw::RatingBiases informed_biases(const thaw::Dataset& data, const thaw::RatingGraph& visible) {
-  const auto users = views_of(data.users), items = views_of(data.items);
+  const auto users = views_of(data.users);
+  auto items = views_of(data.items);
   const thaw::RatingBiases plain = thaw::fit_biases(visible, {});
-  // Three ratings' worth: the best of 1 .. 16 on rehearsals inside the training ratings of MovieLens-1M.
-  return thaw::fit_biases(visible, {.item_damping = 3},
-                          thaw::attribute_priors(users, visible.by_user, plain.user, {.shrinkage = 16}),
-                          thaw::attribute_priors(items, visible.by_item, plain.item, {.shrinkage = 16}));
+  const thaw::AttributeNeighboursPredictor neighbours(visible, users, items);
+  const thaw::Attribute age = age_attribute(data.items, visible.by_item);
+  items.push_back({age.offsets, age.ids, age.cardinality()});
+  // Three ratings' worth and 16: the best of 1 .. 16 and of 4 .. 32 on rehearsals inside the training ratings of
+  // MovieLens-1M.
+  thaw::RatingBiases biases = thaw::fit_biases(
+      visible, {.item_damping = 3}, thaw::attribute_priors(users, visible.by_user, plain.user, {.shrinkage = 16}),
+      thaw::attribute_priors(items, visible.by_item, plain.item, {.shrinkage = 16}));
+  for (std::size_t i = 0; i < biases.item.size(); ++i)
+    biases.item[i] = 0.5 * (biases.item[i] + neighbours.biases().item[i]);
+  for (std::size_t u = 0; u < biases.user.size(); ++u)
+    biases.user[u] = 0.5 * (biases.user[u] + neighbours.biases().user[u]);
+  return biases;
 }
 
 struct Stage {
@@ -54,15 +84,17 @@ struct Stage {
     stage->hidden = thaw::RatingGraph::from_ratings(scenario.hidden, data.users.size(), data.items.size());
     stage->targets = scenario.targets;
     stage->statistics = Statistics(stage->visible, informed_biases(data, stage->visible));
-    stage->affinities = Affinities(data, stage->visible, stage->statistics.biases, recipe.least_entities);
+    stage->affinities = Affinities(data, stage->visible, stage->statistics.biases, recipe.affinity_entities);
     return stage;
   }
 };
 
 using Stages = std::vector<std::unique_ptr<Stage>>;
 
-// Stages of all three scenarios on `episodes` different splits of the training ratings.
-inline Stages rehearsals(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, const Recipe& recipe) {
+// Calls use(split) for each of the recipe's splits of the training ratings into rehearsed cold starts.
+template <class Use>
+void each_rehearsal(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, const Recipe& recipe,
+                    Use&& use) {
   thaw::Dataset known;
   known.users.ids = data.users.ids;
   known.items.ids = data.items.ids;
@@ -76,17 +108,23 @@ inline Stages rehearsals(const thaw::Dataset& data, const std::vector<thaw::Rati
     for (const auto& r : train)
       age[static_cast<std::size_t>(r.item)] = data.items.years[static_cast<std::size_t>(r.item)];
   }
-  Stages stages;
   for (int e = 0; e < recipe.episodes; ++e) {
     thaw::ColdStartOptions options;
     options.validation_users = options.validation_items = 0;
     options.seed = thaw::Key{recipe.seed}.fold(1000 + static_cast<std::uint64_t>(e)).bits;
     // Every other rehearsal takes the newest items, as life does, where the data say when an item appeared.
     if (e % 2 == 1) options.item_order = age;
-    const thaw::ColdStartSplit split = thaw::split_cold_start(known, options);
+    use(thaw::split_cold_start(known, options));
+  }
+}
+
+// Stages of all three scenarios for each rehearsed split.
+inline Stages rehearsals(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, const Recipe& recipe) {
+  Stages stages;
+  each_rehearsal(data, train, recipe, [&](const thaw::ColdStartSplit& split) {
     for (const thaw::Scenario& scenario : split.test)
       if (!scenario.targets.empty()) stages.push_back(Stage::make(data, split.train, scenario, recipe));
-  }
+  });
   return stages;
 }
 
