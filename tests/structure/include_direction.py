@@ -29,7 +29,7 @@ DOWN = {
 EVERYWHERE = {"version.hpp", "fwd.hpp"}
 INFER_FORBIDDEN = ["autodiff", "optim", "meta", "train", "data", "eval"]
 INFER_FORBIDDEN_STD = ["iostream", "ostream", "istream", "string", "vector", "functional", "memory"]
-EIGEN_HOME = "backend/cpu_eigen.hpp"
+EIGEN_HOME = "backend/kernels/eigen_product.hpp"
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 

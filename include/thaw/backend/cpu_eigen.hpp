@@ -8,12 +8,12 @@
 #pragma once
 
 #include "thaw/backend/cpu.hpp"
+#include "thaw/backend/fused_axial_block.hpp"
 #include "thaw/backend/kernels/axial_block.hpp"
 #include "thaw/backend/kernels/product.hpp"
 #include "thaw/backend/kernels/vector_math_map.hpp"
 #include "thaw/backend/kernels/vector_math_optimizer.hpp"
 #include "thaw/backend/kernels/vector_math_rows.hpp"
-#include "thaw/ops/axial_block.hpp"
 
 namespace thaw::inline v0 {
 
@@ -178,7 +178,7 @@ namespace detail {
 // The parameter pointers of the fused block from the inputs of its operation; the gradients go by the same order.
 template <class Pointer, class A>
 AxialBlockParams<Pointer> axial_params(const A* in) {
-  using I = op::AxialBlock::Input;
+  using I = AxialBlockInputs::Input;
   return {in[I::norm_query_weight].data,  in[I::norm_query_bias].data,  in[I::query_weight].data,
           in[I::query_bias].data,         in[I::key_weight].data,       in[I::key_bias].data,
           in[I::value_weight].data,       in[I::value_bias].data,       in[I::output_weight].data,
@@ -194,7 +194,7 @@ struct FusedAxialBlock<CpuEigen, float> {
   static constexpr bool available = true;
   using A = Array<float, CpuEigen>;
   using Context = CpuEigen::Context;
-  using Attr = op::AxialBlock::Attr;
+  using Attr = AxialBlockSettings;
 
   static void* forward(Context& context, const Attr& attr, const A* in, const A& out, bool record) {
     const AxialBlockShape s = shape_of(attr, in);
@@ -207,7 +207,7 @@ struct FusedAxialBlock<CpuEigen, float> {
   }
   static void backward(Context& context, const Attr& attr, const A* in, const A& g, const A* gradients) {
     const AxialBlockShape s = shape_of(attr, in);
-    for (int i = 1; i < op::AxialBlock::input_count; ++i)
+    for (int i = 1; i < AxialBlockInputs::input_count; ++i)
       CpuEigen::fill(context, gradients[i].size(), 0.0F, gradients[i].data);
     ArenaScope scope(*context.arena);
     void* scratch = context.arena->take_bytes(axial_block_scratch_bytes(s, context.threads, true));
@@ -218,7 +218,7 @@ struct FusedAxialBlock<CpuEigen, float> {
  private:
   static AxialBlockShape shape_of(const Attr& attr, const A* in) {
     const Shape& x = in[0].shape;
-    return {x[0], x[1], x[2], x[3], attr.heads, in[op::AxialBlock::expand_weight].shape[0]};
+    return {x[0], x[1], x[2], x[3], attr.heads, in[AxialBlockInputs::expand_weight].shape[0]};
   }
   static AxialBlockOptions options_of(const Context& context, const Attr& attr) {
     AxialBlockOptions options;

@@ -12,51 +12,17 @@
 // pass in cache with a fused gradient; others, and second order, use the composition below.
 #pragma once
 
+#include "thaw/backend/fused_axial_block.hpp"
 #include "thaw/ops/attention.hpp"
 #include "thaw/ops/product.hpp"
 
 namespace thaw::inline v0 {
 
-// Whether a backend has the fused kernels for a number type; a backend specialises this with its kernels.
-template <class Backend, class Real>
-struct FusedAxialBlock {
-  static constexpr bool available = false;
-};
-
 namespace op {
 
-struct AxialBlock {
+struct AxialBlock : AxialBlockInputs {
   static constexpr const char* name = "axial_block";
-  // The inputs in order: x, then the parameters.
-  enum Input {
-    x,
-    norm_query_weight,
-    norm_query_bias,
-    query_weight,
-    query_bias,
-    key_weight,
-    key_bias,
-    value_weight,
-    value_bias,
-    output_weight,
-    output_bias,
-    residual_weight,
-    residual_bias,
-    norm_hidden_weight,
-    norm_hidden_bias,
-    expand_weight,
-    expand_bias,
-    contract_weight,
-    contract_bias,
-    input_count
-  };
-  struct Attr {
-    Index heads;
-    double scale;
-    double epsilon;
-    DropoutRule dropout;    // its site and the three after it are used
-    void* saved = nullptr;  // what the fused forward leaves for its gradient
-  };
+  using Attr = AxialBlockSettings;
 
   template <class T>
   static Shape shape(const Attr& attr, const T* in, int n) {
