@@ -134,7 +134,8 @@ TEST_CASE("bars: they start at the axis of zero, on the left edge, or on the rig
 
 TEST_CASE("bars: whiskers, optimum, missing and negative values, many scenarios") {
   MetricBars bars{"Correlation", "", {{"Model & co", SystemKind::model}, {"Random"}}, {}, 2};
-  for (int i = 0; i < 5; ++i) bars.groups.push_back({"ScoredScenario " + std::to_string(i), {{0.5, 0.1}, {-0.2, 0.1}}, 0.8});
+  for (int i = 0; i < 5; ++i)
+    bars.groups.push_back({"ScoredScenario " + std::to_string(i), {{0.5, 0.1}, {-0.2, 0.1}}, 0.8});
   bars.groups[3].values[1] = {};
   bars.groups[4].values.pop_back();
   for (const double width : {kWideChart, kNarrowChart}) {

@@ -24,7 +24,8 @@ Report full_report() {
   Scores& scores = report.scores;
   scores.systems = {{"Model <1>", SystemKind::model}, {"Item mean"}, {"Oracle", SystemKind::reference}};
   scores.metrics = {{"NDCG@10"}, {"MAE", false, 3}};
-  ScoredScenario users{"New users", "", {{0.3123, 0.004}, {0.7, 0.01}, {0.2911, 0.002}, {0.8, 0.01}, {0.9}, {0.1}}, {}, {}};
+  ScoredScenario users{
+      "New users", "", {{0.3123, 0.004}, {0.7, 0.01}, {0.2911, 0.002}, {0.8, 0.01}, {0.9}, {0.1}}, {}, {}};
   ScoredScenario items{"New items", "", {{0.25, 0.001}, {0.9, 0.01}, {0.27, 0.001}, {0.8, 0.01}, {0.9}, {0.1}}, {}, {}};
   users.margins = {{0, 1, 0.0212, 0.0101, 0.0323}};
   scores.scenarios = {users, items};

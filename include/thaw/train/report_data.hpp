@@ -165,7 +165,8 @@ struct Comparison {
 };
 
 // Systems times metrics may be missing at the end of a short list.
-inline Measure measure_of(const Scores& scores, const ScoredScenario& scenario, std::size_t system, std::size_t metric) {
+inline Measure measure_of(const Scores& scores, const ScoredScenario& scenario, std::size_t system,
+                          std::size_t metric) {
   const std::size_t at = system * scores.metrics.size() + metric;
   return metric < scores.metrics.size() && at < scenario.values.size() ? scenario.values[at] : Measure{};
 }
@@ -176,7 +177,8 @@ inline bool is_better(const Metric& metric, double a, double b) {
 }
 
 // The best of one kind in a scenario; systems.size() when none was measured.
-inline std::size_t best_system(const Scores& scores, const ScoredScenario& scenario, std::size_t metric, SystemKind kind) {
+inline std::size_t best_system(const Scores& scores, const ScoredScenario& scenario, std::size_t metric,
+                               SystemKind kind) {
   const std::size_t none = scores.systems.size();
   std::size_t best = none;
   for (std::size_t system = 0; system < none; ++system) {

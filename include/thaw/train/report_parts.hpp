@@ -45,7 +45,8 @@ inline std::string interval_text(const Margin& margin, int decimals) {
 }
 
 // "New users: ahead of item mean, 0.3120 against 0.2911 (+7.2 %, 95 % bootstrap interval +0.0101 to +0.0312)."
-inline std::string verdict_sentence(const Scores& scores, const ScoredScenario& scenario, const Comparison& comparison) {
+inline std::string verdict_sentence(const Scores& scores, const ScoredScenario& scenario,
+                                    const Comparison& comparison) {
   const Metric& metric = scores.metrics[0];
   if (comparison.outcome == Outcome::unknown)
     return element("span", escape_html(scenario.name), "call unknown") + ": no data to compare.";
