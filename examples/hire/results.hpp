@@ -159,8 +159,7 @@ inline std::string margin_text(const thaw::Scores& scores, const thaw::ScoredSce
   else if (c.outcome == thaw::Outcome::behind)
     text += "LOSES to " + baseline + " by " + amount;
   else
-    text += "no better or worse than " + baseline + " can be told from chance, " + amount +
-            (gain >= 0 ? " ahead" : " behind");
+    text += "level with " + baseline + ": " + amount + (gain >= 0 ? " ahead" : " behind") + ", which chance explains";
   return text + " (95 % interval of the gain " + thaw::signed_text(low, decimals) + " to " +
          thaw::signed_text(high, decimals) + ")";
 }
