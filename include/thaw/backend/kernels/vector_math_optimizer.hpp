@@ -6,8 +6,8 @@
 // Reads and writes every array once. Not an optimiser: no schedules, groups, or clipping.
 #pragma once
 
-#include "thaw/backend/optimizer_step.hpp"
 #include "thaw/backend/kernels/vector_math_map.hpp"
+#include "thaw/backend/optimizer_step.hpp"
 
 #define THAW_KERNEL_FILE "thaw/backend/kernels/vector_math_optimizer_body.hpp"
 #include "thaw/backend/kernels/for_each_isa.hpp"
