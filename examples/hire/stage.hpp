@@ -192,7 +192,6 @@ class StageContexts {
  public:
   StageContexts(const Stage& stage, const Recipe& recipe)
       : stage_(stage),
-        recipe_(recipe),
         sampler_(stage.visible, {.users = recipe.users, .items = recipe.items, .most_queries = recipe.most_queries}) {}
 
   std::int32_t most_queries() const { return sampler_.most_queries(); }
@@ -256,7 +255,6 @@ class StageContexts {
   }
 
   const Stage& stage_;
-  const Recipe& recipe_;
   thaw::ContextSampler sampler_;
   std::vector<std::int32_t> queries_;
 };
