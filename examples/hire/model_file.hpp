@@ -44,6 +44,8 @@ inline std::string attribute_key(const std::string& side, std::size_t a) { retur
 inline void write_side(thaw::SafetensorsWriter& writer, const std::string& side, const thaw::Entities& entities) {
   writer.set_metadata(side + ".ids", thaw::encode_list(entities.ids.texts()));
   if (!entities.titles.empty()) writer.set_metadata(side + ".titles", thaw::encode_list(entities.titles));
+  if (!entities.years.empty())
+    writer.add("data." + side + ".years", {static_cast<Index>(entities.years.size())}, entities.years.data());
   writer.set_metadata(side + ".attributes", thaw::encode_integer(entities.attributes.size()));
   for (std::size_t a = 0; a < entities.attributes.size(); ++a) {
     const thaw::Attribute& attribute = entities.attributes[a];
@@ -101,11 +103,14 @@ inline thaw::Result<thaw::Done> read_side(const thaw::SafetensorsView& view, con
   if (!ids) return ids.fault();
   for (const std::string& id : ids.value()) entities.ids.add(id);
   if (auto titles = thaw::metadata_list(view, side + ".titles"); titles) entities.titles = std::move(titles.value());
+  if (auto years = read_numbers<std::int32_t>(view, "data." + side + ".years"); years)
+    entities.years = std::move(years.value());
   const auto count = thaw::metadata_integer(view, side + ".attributes");
   if (!count) return count.fault();
-  const bool fits = entities.titles.empty() || entities.titles.size() == static_cast<std::size_t>(entities.size());
+  const auto is_full = [&](std::size_t size) { return size == 0 || size == static_cast<std::size_t>(entities.size()); };
+  const bool fits = is_full(entities.titles.size()) && is_full(entities.years.size());
   if (!fits || count.value() < 0 || count.value() > kMaxAttributes)
-    return thaw::make_fault(thaw::FaultKind::malformed, side.c_str(), ": titles or attributes do not fit");
+    return thaw::make_fault(thaw::FaultKind::malformed, side.c_str(), ": titles, years or attributes do not fit");
   for (std::int64_t a = 0; a < count.value(); ++a) {
     thaw::Attribute& attribute = entities.attributes.emplace_back();
     const auto read =

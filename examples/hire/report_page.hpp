@@ -38,6 +38,7 @@ inline std::vector<std::string> slot_names(const thaw::Dataset& data, const Sett
   for (const auto& a : data.items.attributes) names.push_back("item's " + a.name);
   if (settings.item_statistics > 0) names.push_back("item's record");
   names.push_back("rating");
+  if (settings.cell_statistics > 0) names.push_back("pair's record");
   return names;
 }
 
