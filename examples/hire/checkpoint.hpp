@@ -17,7 +17,8 @@ namespace hire {
 void each_setting(auto& r, auto&& visit) {
   visit("width", r.width), visit("heads", r.heads), visit("blocks", r.blocks), visit("expansion", r.expansion);
   visit("order", r.order), visit("divisor", r.divisor), visit("on_biases", r.on_biases);
-  visit("least_entities", r.least_entities), visit("users", r.users), visit("items", r.items);
+  visit("least_entities", r.least_entities), visit("affinity_entities", r.affinity_entities), visit("users", r.users),
+      visit("items", r.items);
   visit("most_queries", r.most_queries), visit("sampler", r.sampler), visit("support", r.support);
   visit("visible_share", r.visible_share), visit("loss_cells", r.loss_cells), visit("optimizer", r.optimizer);
   visit("batch", r.batch), visit("steps", r.steps), visit("contexts_in_epoch", r.contexts_in_epoch);

@@ -38,7 +38,7 @@ hire::Recipe make_recipe(const DemoOptions& o) {
   hire::Recipe recipe = o.variant == "paper" ? hire::paper_recipe() : hire::best_recipe();
   if (o.data == "generated") {
     if (o.variant == "best") recipe.steps = 400;
-    recipe.least_entities = 0;
+    recipe.least_entities = recipe.affinity_entities = 0;
   }
   if (o.quick) {
     recipe.steps = o.variant == "paper" ? 10 : 40;

@@ -16,7 +16,7 @@ inline hire::Recipe shrink(hire::Recipe recipe) {
   recipe.batch = 3;
   recipe.steps = 14;
   recipe.contexts_in_epoch = recipe.contexts_in_epoch > 0 ? 12 : 0;
-  recipe.least_entities = 0;
+  recipe.least_entities = recipe.affinity_entities = 0;
   if (recipe.episodes > 0) recipe.episodes = 2;
   return recipe;
 }
