@@ -73,10 +73,13 @@ struct Fault {
       number = -number;
     }
     if (number > 1e18) return add("more than 1e18");
-    const auto whole = static_cast<std::uint64_t>(number);
-    digits(whole);
+    auto whole = static_cast<std::uint64_t>(number);
     auto fraction = static_cast<std::uint64_t>((number - static_cast<double>(whole)) * 1e6 + 0.5);
-    if (fraction > 999999) fraction = 999999;
+    if (fraction > 999999) {
+      ++whole;
+      fraction = 0;
+    }
+    digits(whole);
     if (fraction == 0) return *this;
     push('.');
     std::uint64_t place = 100000;
