@@ -37,6 +37,7 @@ TEST_CASE("decimal numbers") {
   CHECK(reads(text(-3.25), "-3.25"));
   CHECK(reads(text(0.000001), "0.000001"));
   CHECK(reads(text(12), "12"));
+  CHECK(reads(text(1.9999999), "2"));
   CHECK(reads(text(1e300), "more than 1e18"));
   CHECK(reads(text(-1e300), "-more than 1e18"));
   CHECK(reads(text(std::nan("")), "nan"));
