@@ -116,9 +116,19 @@ class Demo {
       published_[k] = hire::PublishedState::make(task_.data, *states[k], states[k]->users);
   }
 
+  std::vector<thaw::UserScores> published_scores(std::size_t k) {
+    if (!recipe_.on_biases)
+      return hire::score_published(published_[k], *model_.trainer, *model_.packer, hire::kScoringSeed);
+    thaw::Scenario nothing;
+    nothing.kind = static_cast<thaw::Scenario::Kind>(k);
+    const auto bare = hire::Stage::make(task_.data, known_, nothing, recipe_);
+    return hire::score_published_stage(*bare, published_[k], model_.start, *model_.trainer, *model_.packer,
+                                       hire::kScoringSeed);
+  }
+
   // The scenarios under the published protocol, one context for each user; baselines know the warm ratings alone.
   std::vector<thaw::UserScores> score_published(std::size_t k) {
-    auto scores = hire::score_published(published_[k], *model_.trainer, *model_.packer, hire::kScoringSeed);
+    auto scores = published_scores(k);
     if (results_.size() > k) return scores;
     std::vector<thaw::Query> lists;
     for (const auto& s : scores) lists.push_back({s.user, s.items, s.truths});
@@ -141,7 +151,9 @@ class Demo {
     std::fflush(stdout);
     std::vector<std::int32_t> users;
     if (is_published()) users = hire::published_training_users(task_.states->warm);
-    hire::Lessons lessons(task_.data, is_published() ? task_.states->warm.ratings : known_, recipe, users);
+    const bool as_published = is_published() && !recipe.on_biases;
+    hire::Lessons lessons(task_.data, as_published ? task_.states->warm.ratings : known_, recipe, users,
+                          is_published());
     if (lessons.empty()) return complain("too few ratings to rehearse a cold start on; give a larger data set");
     model_.start = lessons.start();
     if (const int status = train(lessons, seed); status != 0) return status;
@@ -250,8 +262,6 @@ int main(int argc, char** argv) {
   if (options.inspect)
     return options.inspected == "ml-1m" ? hire::inspect_movielens(options.data_dir)
                                         : hire::inspect_file(options.inspected);
-  if (options.protocol == "published" && options.variant != "paper")
-    return complain("--protocol published repeats the published run: it needs --variant paper");
   Result<hire::Task> task = make_task(options);
   if (!task) return complain(task.fault().text);
   const hire::Recipe recipe = make_recipe(options);

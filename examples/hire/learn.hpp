@@ -10,7 +10,7 @@
 #include <cstdio>
 
 #include "hire/checkpoint.hpp"
-#include "hire/published.hpp"
+#include "hire/published_stage.hpp"
 #include "hire/stage.hpp"
 #include "thaw/train/interrupt.hpp"
 #include "thaw/train/progress.hpp"
@@ -63,13 +63,18 @@ inline void pack_one(const Stage& stage, Recommender& model, std::int32_t target
 // Packs the contexts of any training step: rehearsals of the test where the recipe has some, else as published.
 class Lessons {
  public:
+  // `published`: rehearse the published protocol instead of the leak-free one.
   Lessons(const thaw::Dataset& data, const std::vector<thaw::Rating>& known, const Recipe& recipe,
-          std::vector<std::int32_t> published_users = {})
+          std::vector<std::int32_t> published_users = {}, bool published = false)
       : recipe_(recipe) {
     if (recipe.episodes > 0) {
       stages_ = rehearsals(data, known, recipe);
       start_ = AffinityWeights(stages_);
-      if (!stages_.empty()) rehearsal_ = std::make_unique<Rehearsal>(stages_, start_, recipe);
+      if (stages_.empty()) return;
+      if (published)
+        published_rehearsal_ = std::make_unique<PublishedRehearsal>(data, known, start_, recipe);
+      else
+        rehearsal_ = std::make_unique<Rehearsal>(stages_, start_, recipe);
       return;
     }
     thaw::ColdStartState warm;
@@ -85,23 +90,28 @@ class Lessons {
   Lessons(const Lessons&) = delete;
   Lessons& operator=(const Lessons&) = delete;
 
-  bool empty() const { return rehearsal_ == nullptr && (contexts_ == nullptr || state_.users.empty()); }
+  bool empty() const {
+    return rehearsal_ == nullptr && published_rehearsal_ == nullptr && (contexts_ == nullptr || state_.users.empty());
+  }
   void pack(Index step, ContextPacker& packer) {
     if (rehearsal_)
       rehearsal_->pack_step(step, packer);
+    else if (published_rehearsal_)
+      published_rehearsal_->pack_step(step, recipe_.batch / 4, packer);  // a quarter: its contexts ask for more
     else
       pack_published_step(state_, *contexts_, recipe_, step, packer);
   }
   // What the network starts from; to be handed to what scores with it.
   const AffinityWeights& start() const { return start_; }
   // What to divide the loss of a step by, to get a mean squared error.
-  double loss_divisor() const { return rehearsal_ ? 1 : static_cast<double>(recipe_.batch); }
+  double loss_divisor() const { return rehearsal_ || published_rehearsal_ ? 1 : static_cast<double>(recipe_.batch); }
 
  private:
   const Recipe& recipe_;
   Stages stages_;
   AffinityWeights start_;
   std::unique_ptr<Rehearsal> rehearsal_;
+  std::unique_ptr<PublishedRehearsal> published_rehearsal_;
   PublishedState state_;
   std::unique_ptr<PublishedContexts> contexts_;
 };

@@ -26,7 +26,7 @@ inline void declare(CLI::App& app, DemoOptions& o) {
   app.add_option("--variant", o.variant, "best: what we would ship; paper: the published run")
       ->check(CLI::IsMember({"best", "paper"}))
       ->capture_default_str();
-  app.add_option("--protocol", o.protocol, "how to score; published needs --data ml-1m with its split, --variant paper")
+  app.add_option("--protocol", o.protocol, "how to score; published needs --data ml-1m with its split")
       ->check(CLI::IsMember({"leak-free", "published"}))
       ->capture_default_str();
   app.add_option("--steps", o.steps, "training steps (default: by data and variant)")->check(CLI::PositiveNumber);
