@@ -37,7 +37,7 @@ Result<hire::Task> make_task(const DemoOptions& o) {
 hire::Recipe make_recipe(const DemoOptions& o) {
   hire::Recipe recipe = o.variant == "paper" ? hire::paper_recipe() : hire::best_recipe();
   if (o.data == "generated") {
-    if (o.variant == "best") recipe.steps = 400;
+    if (o.variant == "best") recipe.steps = 100;
     recipe.least_entities = recipe.affinity_entities = 0;
   }
   if (o.quick) {
