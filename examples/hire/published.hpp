@@ -6,15 +6,16 @@
 // (docs/evaluation.md).
 #pragma once
 
+#include "hire/sampling.hpp"
 #include "hire/trainer.hpp"
 #include "thaw/data/cold_start_states.hpp"
-#include "thaw/data/context_sampler.hpp"
 #include "thaw/eval/metric_table.hpp"
 
 namespace hire {
 
 // One published state as the graph that its contexts are drawn from.
 struct PublishedState {
+  const thaw::Dataset* data = nullptr;
   std::vector<std::int32_t> users;  // who may be a target or a neighbour
   thaw::RatingGraph graph;          // their ratings in this state
 
@@ -25,7 +26,7 @@ struct PublishedState {
     std::vector<thaw::Rating> ratings;
     for (const auto& r : state.ratings)
       if (is_in[static_cast<std::size_t>(r.user)] != 0) ratings.push_back(r);
-    return {std::move(users), thaw::RatingGraph::from_ratings(ratings, data.users.size(), data.items.size())};
+    return {&data, std::move(users), thaw::RatingGraph::from_ratings(ratings, data.users.size(), data.items.size())};
   }
 };
 
@@ -37,18 +38,19 @@ inline std::vector<std::int32_t> published_training_users(const thaw::ColdStartS
   return users;
 }
 
-// Draws contexts of one state in the published way.
+// Draws contexts of one state in the published way, or with the recipe's other samplers and rules of what is visible.
 class PublishedContexts {
  public:
   PublishedContexts(const PublishedState& state, const Recipe& recipe)
-      : state_(state), sampler_(state.graph, {.users = recipe.users, .items = recipe.items}, state.users) {}
+      : state_(state), source_(*state.data, state.graph, recipe, state.users) {}
 
   void draw(std::int32_t target, thaw::Philox& rng, thaw::Context& drawn, thaw::ContextCells& shown) {
     own_.clear();
     for (const auto& edge : state_.graph.by_user.row(target)) own_.push_back(edge.column);
-    sampler_.overlap(target, own_, rng, drawn);
+    if (!source_.draws_among_queries()) rng.shuffle(own_);
+    source_.draw(target, own_, rng, drawn);
     thaw::read_cells(drawn, state_.graph.by_user, shown);
-    thaw::show_columns(drawn, thaw::kPublishedColumns, shown);
+    source_.show(drawn, rng, shown);
   }
 
   // Room for whoever packs one context after the other; kept, so that nothing is allocated anew.
@@ -57,7 +59,7 @@ class PublishedContexts {
 
  private:
   const PublishedState& state_;
-  thaw::ContextSampler sampler_;
+  ContextSource source_;
   std::vector<std::int32_t> own_;
 };
 

@@ -83,7 +83,7 @@ struct PublishedScenario {
     nothing.kind = scenario.kind;
     std::vector<thaw::Rating> all = scenario.hidden;
     all.insert(all.end(), scenario.visible.begin(), scenario.visible.end());
-    return {{scenario.targets, thaw::RatingGraph::from_ratings(all, data.users.size(), data.items.size())},
+    return {{&data, scenario.targets, thaw::RatingGraph::from_ratings(all, data.users.size(), data.items.size())},
             Stage::make(data, known, nothing, recipe)};
   }
 };

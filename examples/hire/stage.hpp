@@ -9,20 +9,14 @@
 
 #include <memory>
 
+#include "hire/sampling.hpp"
 #include "hire/trainer.hpp"
 #include "thaw/baselines/attribute_neighbours.hpp"
 #include "thaw/baselines/attribute_priors.hpp"
 #include "thaw/data/cold_start_split.hpp"
-#include "thaw/data/context_sampler.hpp"
 #include "thaw/eval/metric_table.hpp"
 
 namespace hire {
-
-inline std::vector<thaw::AttributeView> views_of(const thaw::Entities& side) {
-  std::vector<thaw::AttributeView> views;
-  for (const auto& a : side.attributes) views.push_back({a.offsets, a.ids, a.cardinality()});
-  return views;
-}
 
 // The year an item appeared as one more attribute, in steps of three; empty where the data have no years.
 inline thaw::Attribute age_attribute(const thaw::Entities& items, const thaw::Csr& rows) {
@@ -64,6 +58,7 @@ inline thaw::RatingBiases informed_biases(const thaw::Dataset& data, const thaw:
 }
 
 struct Stage {
+  const thaw::Dataset* data = nullptr;
   thaw::Scenario::Kind kind = thaw::Scenario::Kind::user_cold;
   thaw::RatingGraph visible;  // known ratings and the support of whoever is new
   thaw::RatingGraph hidden;   // what is asked
@@ -78,6 +73,7 @@ struct Stage {
   static std::unique_ptr<Stage> make(const thaw::Dataset& data, std::vector<thaw::Rating> known,
                                      const thaw::Scenario& scenario, const Recipe& recipe) {
     auto stage = std::make_unique<Stage>();
+    stage->data = &data;
     stage->kind = scenario.kind;
     known.insert(known.end(), scenario.visible.begin(), scenario.visible.end());
     stage->visible = thaw::RatingGraph::from_ratings(known, data.users.size(), data.items.size());
@@ -190,16 +186,17 @@ class AffinityWeights {
 // Contexts of a stage: the target, query items, and their neighbourhood in what is visible.
 class StageContexts {
  public:
-  StageContexts(const Stage& stage, const Recipe& recipe)
-      : stage_(stage),
-        sampler_(stage.visible, {.users = recipe.users, .items = recipe.items, .most_queries = recipe.most_queries}) {}
+  StageContexts(const Stage& stage, const Recipe& recipe) : stage_(stage), source_(*stage.data, stage.visible, recipe) {
+    thaw::require(!source_.draws_among_queries(),
+                  "StageContexts: the overlap sampler does not keep query items first; choose another sampler");
+  }
 
-  std::int32_t most_queries() const { return sampler_.most_queries(); }
+  std::int32_t most_queries() const { return source_.most_queries(); }
 
   // A context for given query items. Nothing hidden is read.
   void draw(std::int32_t target, std::span<const std::int32_t> queries, thaw::Philox& rng, thaw::Context& context,
             thaw::ContextCells& cells) {
-    sampler_.neighbourhood(target, queries, rng, context);
+    source_.draw(target, queries, rng, context);
     thaw::read_visible_cells(context, stage_.visible.by_user, cells);
   }
   // A context for training: some hidden items of a drawn target, and a few more users who are asked about the same
@@ -211,7 +208,7 @@ class StageContexts {
     rng.shuffle(queries_);
     if (queries_.size() > static_cast<std::size_t>(most_queries()))
       queries_.resize(static_cast<std::size_t>(most_queries()));
-    sampler_.neighbourhood(target, queries_, rng, context);
+    source_.draw(target, queries_, rng, context);
     invite(rng, context);
     thaw::read_visible_cells(context, stage_.visible.by_user, cells);
     for (std::size_t row = 0; row < context.users.size(); ++row)
@@ -255,7 +252,7 @@ class StageContexts {
   }
 
   const Stage& stage_;
-  thaw::ContextSampler sampler_;
+  ContextSource source_;
   std::vector<std::int32_t> queries_;
 };
 
