@@ -157,7 +157,7 @@ class Sweep {
       return false;
     }
   }
-  static bool is_gather(const N& node) { return node.rule->name == op::Gather::name; }
+  static bool is_gather(const N& node) { return node.rule->gathers_rows; }
 
   N* first_;
   N* last_;

@@ -32,6 +32,7 @@ struct Node {
     const char* name;
     void (*plain)(const Node&, const A& g, Adjoints<A>& d);
     void (*recorded)(const Node&, const V& out, const V& g, const V* in, Adjoints<V>& d);
+    bool gathers_rows;  // its gradient can be left as rows of a table
   };
 
   const Rule* rule;  // null for a leaf
@@ -149,29 +150,32 @@ class Tape {
     Op::vjp(*static_cast<const typename Op::Attr*>(node.attr), g, out, in, node.count, d);
   }
   template <class Op>
-  static constexpr typename N::Rule rule_of{Op::name, &plain_rule<Op>, &recorded_rule<Op>};
+  static constexpr typename N::Rule rule_of{Op::name, &plain_rule<Op>, &recorded_rule<Op>, requires {Op::gathers_rows;
+}
+};  // namespace thaw::inline v0
 
-  void check_owner(const V& v, const char* name) const {
-    require(v.tape == this || v.tape == nullptr, name, ": operands live on two tapes");
-    require(v.node == nullptr || (v.node->stamp == v.stamp && v.node->index < next_index_), name,
-            ": an operand was recorded before its tape was rewound");
-  }
-  static constexpr std::uint32_t kDead = ~std::uint32_t(0);
-  // Stamps are scattered, because memory that was used again is full of zeros and small numbers.
-  static constexpr std::uint32_t kStampStep = 0x9E3779B9u;
+void check_owner(const V& v, const char* name) const {
+  require(v.tape == this || v.tape == nullptr, name, ": operands live on two tapes");
+  require(v.node == nullptr || (v.node->stamp == v.stamp && v.node->index < next_index_), name,
+          ": an operand was recorded before its tape was rewound");
+}
+static constexpr std::uint32_t kDead = ~std::uint32_t(0);
+// Stamps are scattered, because memory that was used again is full of zeros and small numbers.
+static constexpr std::uint32_t kStampStep = 0x9E3779B9u;
 
-  N* push() { return arena().template take<N>(1); }
-  void link(N* node) {
-    if (last_ != nullptr) last_->next = node;
-    last_ = node;
-    ++next_index_;
-  }
+N* push() { return arena().template take<N>(1); }
+void link(N* node) {
+  if (last_ != nullptr) last_->next = node;
+  last_ = node;
+  ++next_index_;
+}
 
-  Context* context_;
-  N* last_ = nullptr;
-  std::int32_t next_index_ = 0;
-  std::uint32_t stamp_ = kStampStep;
-};
+Context* context_;
+N* last_ = nullptr;
+std::int32_t next_index_ = 0;
+std::uint32_t stamp_ = kStampStep;
+}
+;
 
 // Rewinds a tape, and its arena, at the end of a block.
 template <class R, class B>

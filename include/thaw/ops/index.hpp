@@ -31,6 +31,7 @@ inline void check_ids(const Bags& bags, Index rows, const char* name) {
 // table (rows, width) -> (bags.count, width).
 struct Gather {
   static constexpr const char* name = "gather";
+  static constexpr bool gathers_rows = true;
   struct Attr {
     Bags bags;
   };

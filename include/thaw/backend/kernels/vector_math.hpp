@@ -49,6 +49,10 @@ inline constexpr float kInfinity = __builtin_inff();
 THAW_HOST_DEVICE THAW_ALWAYS_INLINE std::int32_t bits_of(float x) { return __builtin_bit_cast(std::int32_t, x); }
 THAW_HOST_DEVICE THAW_ALWAYS_INLINE float float_of(std::int32_t bits) { return __builtin_bit_cast(float, bits); }
 THAW_HOST_DEVICE THAW_ALWAYS_INLINE float magnitude(float x) { return float_of(bits_of(x) & 0x7fffffff); }
+// a - b for bit patterns, which may wrap.
+THAW_HOST_DEVICE THAW_ALWAYS_INLINE std::int32_t bits_minus(std::int32_t a, std::int32_t b) {
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(a) - static_cast<std::uint32_t>(b));
+}
 // |x| with the sign of `sign`.
 THAW_HOST_DEVICE THAW_ALWAYS_INLINE float with_sign(float x, float sign) {
   return float_of((bits_of(x) & 0x7fffffff) | (bits_of(sign) & static_cast<std::int32_t>(0x80000000u)));
@@ -57,7 +61,7 @@ THAW_HOST_DEVICE THAW_ALWAYS_INLINE float with_sign(float x, float sign) {
 // 1 / sqrt(x) for 2^-100 < x < infinity, by three Newton steps, not yet rounded well.
 THAW_HOST_DEVICE THAW_ALWAYS_INLINE float rough_reciprocal_root(float x) {
   const float half = 0.5f * x;
-  float y = float_of(0x5f375a86 - (bits_of(x) >> 1));
+  float y = float_of(bits_minus(0x5f375a86, bits_of(x) >> 1));
   for (int step = 0; step < 3; ++step) {
     const float square = y * y;
     y = y * fused(-half, square, 1.5f);
@@ -85,7 +89,7 @@ struct Exp {
     const float square = r * r;
     p = fused(p, square, r) + 1.0f;
     // 2^n in two factors, neither of which leaves the range.
-    const std::int32_t whole = detail::bits_of(shifted) - 0x4b400000, half = whole >> 1;
+    const std::int32_t whole = detail::bits_minus(detail::bits_of(shifted), 0x4b400000), half = whole >> 1;
     return p * detail::float_of((half + 127) << 23) * detail::float_of((whole - half + 127) << 23);
   }
   THAW_SCALAR_FUNCTION double value(double x) { return __builtin_exp(x); }
@@ -97,8 +101,9 @@ struct Log {
     const bool subnormal = x < 1.17549435e-38f;
     const float scaled = x * 8388608.0f;
     const float a = choose(subnormal, scaled, x);
-    const std::int32_t exponent = (detail::bits_of(a) - 0x3f2aaaab) & static_cast<std::int32_t>(0xff800000u);
-    const float m = detail::float_of(detail::bits_of(a) - exponent) - 1.0f;
+    const std::int32_t exponent =
+        detail::bits_minus(detail::bits_of(a), 0x3f2aaaab) & static_cast<std::int32_t>(0xff800000u);
+    const float m = detail::float_of(detail::bits_minus(detail::bits_of(a), exponent)) - 1.0f;
     const float i = fused(static_cast<float>(exponent), 1.19209290e-7f, choose(subnormal, -23.0f, 0.0f));
     const float s = m * m;
     float r = fused(-0.130310059f, s, -0.121483512f), t = fused(0.140869141f, s, 0.139814854f);
