@@ -14,8 +14,8 @@
 #include <string>
 
 #include "thaw/data/dataset.hpp"
+#include "thaw/data/episode.hpp"
 #include "thaw/graph/rating_graph.hpp"
-#include "thaw/meta/episode.hpp"
 
 namespace hyperrs {
 
