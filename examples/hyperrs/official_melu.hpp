@@ -1,0 +1,141 @@
+// MeLU's published protocol on MovieLens-1M: its four partitions {training, new} users x {known, new} films, one
+// support and query set a user, drawn once.
+//
+//   auto official = hyperrs::read_official_melu("ml-1m", /*seed*/ 1);
+//   hyperrs::MeluLearner learner(official.value().data, hyperrs::official_melu_options());
+//   for (int epoch = 0; epoch < 30; ++epoch) hyperrs::official_epoch(learner, official.value().training(), epoch, 1);
+//   hyperrs::OfficialScore score = hyperrs::official_score(learner, official.value().partitions[1], /*steps*/ 1);
+//
+// A user takes part in a partition where she has 13 to 100 records: 10 of them at random are the query, the rest the
+// support. The partition of training users is scored on the very queries that were trained on, as published. Not a
+// fair test of anything: for that see the leak-free protocol.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hyperrs/melu.hpp"
+#include "thaw/data/cold_start_states.hpp"
+#include "thaw/data/movielens.hpp"
+#include "thaw/eval/ranking.hpp"
+#include "thaw/eval/rating_error.hpp"
+
+namespace hyperrs {
+
+struct OfficialPartition {
+  const char* name = "";
+  std::vector<thaw::Episode> episodes;
+  double published_error = 0;  // mean absolute error of one inner step, as printed
+  double published_ndcg1 = 0;
+};
+
+struct OfficialMelu {
+  thaw::Dataset data;
+  std::array<OfficialPartition, 4> partitions;
+
+  std::span<const thaw::Episode> training() const { return partitions[0].episodes; }
+};
+
+inline constexpr std::size_t kOfficialQuery = 10;
+inline constexpr std::size_t kOfficialLeast = 13, kOfficialMost = 100;
+inline constexpr std::size_t kOfficialBatch = 32;
+inline constexpr int kOfficialEpochs = 30;
+
+// The published rates are the defaults.
+inline MeluOptions official_melu_options() { return {}; }
+
+// The users of a state with 13 to 100 records as episodes, in the order of the file.
+inline std::vector<thaw::Episode> official_episodes(const thaw::ColdStartState& state, thaw::Key key) {
+  std::vector<thaw::Episode> episodes;
+  for (std::size_t begin = 0, end = 0; begin < state.ratings.size(); begin = end) {
+    const std::int32_t user = state.ratings[begin].user;
+    for (end = begin; end < state.ratings.size() && state.ratings[end].user == user;) ++end;
+    if (end - begin < kOfficialLeast || end - begin > kOfficialMost) continue;
+    std::vector<std::size_t> order(end - begin);
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = begin + i;
+    thaw::Philox rng(key.fold(static_cast<std::uint64_t>(user)));
+    rng.shuffle(order);
+    thaw::Episode& episode = episodes.emplace_back();
+    episode.user = user;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      thaw::Episode::Part& part = i + kOfficialQuery < order.size() ? episode.support : episode.query;
+      part.items.push_back(state.ratings[order[i]].item);
+      part.labels.push_back(state.ratings[order[i]].value);
+    }
+  }
+  return episodes;
+}
+
+// Reads MovieLens-1M from `folder` and the film attributes and partitions from `folder` + "-melu".
+inline thaw::Result<OfficialMelu> read_official_melu(const std::string& folder, std::uint64_t seed) {
+  thaw::Result<thaw::Dataset> data = thaw::read_movielens_1m(folder);
+  if (!data) return data.fault();
+  OfficialMelu official;
+  official.data = std::move(data).value();
+  const thaw::Result<thaw::ColdStartStates> states = thaw::read_cold_start_states(folder + "-melu", official.data);
+  if (!states) return states.fault();
+  const thaw::ColdStartStates& s = states.value();
+  const std::pair<const thaw::ColdStartState*, OfficialPartition> parts[] = {
+      {&s.warm, {"known films, training users", {}, 0.7661, 0.8866}},
+      {&s.user_cold, {"known films, new users", {}, 0.7884, 0.8799}},
+      {&s.item_cold, {"new films, training users", {}, 0.9361, 0.7715}},
+      {&s.both_cold, {"new films, new users", {}, 0.9299, 0.7760}}};
+  for (std::size_t i = 0; i < official.partitions.size(); ++i) {
+    official.partitions[i] = parts[i].second;
+    official.partitions[i].episodes = official_episodes(*parts[i].first, thaw::Key{seed}.fold(i));
+  }
+  return official;
+}
+
+// One pass over the training users in a new order, 32 at a time; what does not fill a batch is left out, as published.
+// Returns the mean query loss.
+inline double official_epoch(Learner& learner, std::span<const thaw::Episode> training, int epoch, std::uint64_t seed) {
+  std::vector<std::size_t> order(training.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  thaw::Philox rng(thaw::Key{seed}.fold(0x65706f6368u).fold(static_cast<std::uint64_t>(epoch)));
+  rng.shuffle(order);
+  std::vector<thaw::Episode> batch(kOfficialBatch);
+  double loss = 0;
+  const std::size_t batches = order.size() / kOfficialBatch;
+  for (std::size_t b = 0; b < batches; ++b) {
+    for (std::size_t i = 0; i < kOfficialBatch; ++i) batch[i] = training[order[b * kOfficialBatch + i]];
+    loss += learner.train(batch);
+  }
+  return batches > 0 ? loss / static_cast<double>(batches) : 0;
+}
+
+// Over the users of a partition. The published nDCG has gain R (`linear`), its formula says 2^R - 1.
+struct OfficialScore {
+  std::size_t users = 0;
+  double error = 0;  // mean absolute error
+  double linear_ndcg1 = 0, linear_ndcg3 = 0;
+  double exponential_ndcg1 = 0, exponential_ndcg3 = 0;
+};
+
+inline OfficialScore official_score(const Learner& learner, std::span<const thaw::Episode> episodes, int steps) {
+  OfficialScore score;
+  thaw::RatingError error;
+  std::vector<float> predicted;
+  for (const thaw::Episode& e : episodes) {
+    predicted.resize(e.query.items.size());
+    learner.adapt(e.user, e.support, steps)->score(e.query.items, predicted);
+    error.add(predicted, e.query.labels);
+    const auto ranked = thaw::rank_by_prediction(predicted, e.query.labels, e.query.items, 1);
+    score.linear_ndcg1 += thaw::score_ranking(ranked.truths, 1, thaw::Gain::linear).ndcg;
+    score.linear_ndcg3 += thaw::score_ranking(ranked.truths, 3, thaw::Gain::linear).ndcg;
+    score.exponential_ndcg1 += thaw::score_ranking(ranked.truths, 1, thaw::Gain::exponential).ndcg;
+    score.exponential_ndcg3 += thaw::score_ranking(ranked.truths, 3, thaw::Gain::exponential).ndcg;
+  }
+  score.users = episodes.size();
+  const double users = static_cast<double>(episodes.size());
+  score.error = error.mean_absolute();
+  for (double* sum : {&score.linear_ndcg1, &score.linear_ndcg3, &score.exponential_ndcg1, &score.exponential_ndcg3})
+    *sum /= users;
+  return score;
+}
+
+}  // namespace hyperrs
