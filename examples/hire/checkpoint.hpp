@@ -20,6 +20,7 @@ void each_setting(auto& r, auto&& visit) {
   visit("least_entities", r.least_entities), visit("affinity_entities", r.affinity_entities), visit("users", r.users),
       visit("items", r.items);
   visit("most_queries", r.most_queries), visit("sampler", r.sampler), visit("support", r.support);
+  visit("published_sampler", r.published_sampler);
   visit("visible_share", r.visible_share), visit("loss_cells", r.loss_cells), visit("optimizer", r.optimizer);
   visit("batch", r.batch), visit("steps", r.steps), visit("contexts_in_epoch", r.contexts_in_epoch);
   visit("rate", r.rate), visit("anneal", r.anneal), visit("dropout", r.dropout), visit("decay", r.decay);

@@ -10,6 +10,7 @@
 #include "hire/inspect.hpp"
 #include "hire/model_file.hpp"
 #include "hire/options.hpp"
+#include "hire/order_share.hpp"
 #include "hire/report_page.hpp"
 
 namespace {
@@ -44,6 +45,8 @@ hire::Recipe make_recipe(const DemoOptions& o) {
     recipe.steps = o.variant == "paper" ? 10 : 40;
     if (recipe.episodes > 0) recipe.episodes = 3;
   }
+  if (const auto sampler = o.samplers.find(o.sampler); sampler != o.samplers.end())
+    (o.variant == "paper" ? recipe.sampler : recipe.published_sampler) = sampler->second;
   if (o.steps > 0) recipe.steps = o.steps;
   if (o.rate > 0) recipe.rate = o.rate;
   return recipe;
@@ -98,7 +101,9 @@ class Demo {
     for (std::size_t k = 0; k < 3; ++k) {
       const thaw::Scenario& scenario = task_.split.test[k];
       const std::vector<std::uint8_t> visible(scenario.hidden.size(), 0);
-      queries_[k] = thaw::choose_queries(scenario.hidden, visible, thaw::leak_free_protocol(), 1);
+      thaw::Protocol protocol = thaw::leak_free_protocol();
+      if (o_.candidates == "all") protocol.most_candidates = thaw::Protocol::kAllCandidates;
+      queries_[k] = thaw::choose_queries(scenario.hidden, visible, protocol, 1);
       stages_[k] = hire::Stage::make(task_.data, known_, scenario, recipe_);
       results_.push_back(
           hire::score_baselines(task_.data, stages_[k]->visible, queries_[k], task_.world ? &*task_.world : nullptr));
@@ -157,6 +162,7 @@ class Demo {
     if (lessons.empty()) return complain("too few ratings to rehearse a cold start on; give a larger data set");
     model_.start = lessons.start();
     if (const int status = train(lessons, seed); status != 0) return status;
+    if (!is_published()) hire::choose_order_shares(task_.data, known_, model_);
     for (std::size_t k = 0; k < 3; ++k) {
       const auto scores = is_published() ? score_published(k) : hire::score_queries(*stages_[k], queries_[k], model_);
       model_tables_[k].push_back(thaw::evaluate(scores));

@@ -3,7 +3,10 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <map>
 #include <string>
+
+#include "hire/recipe.hpp"
 
 namespace hire {
 
@@ -13,10 +16,16 @@ struct DemoOptions {
   int seeds = 1, threads = 0;
   std::int64_t steps = 0, checkpoint_every = 100;
   double rate = 0;
+  std::string candidates = "32", sampler;
   bool quick = false, resume = false;
   bool inspect = false;  // the subcommand `data`
   std::string inspected = "ml-1m";
   std::string command;  // as typed
+
+  static inline const std::map<std::string, Sampler> samplers{{"overlap", Sampler::overlap},
+                                                              {"neighbourhood", Sampler::neighbourhood},
+                                                              {"uniform", Sampler::uniform},
+                                                              {"attributes", Sampler::attribute_similarity}};
 };
 
 inline void declare(CLI::App& app, DemoOptions& o) {
@@ -29,6 +38,11 @@ inline void declare(CLI::App& app, DemoOptions& o) {
   app.add_option("--protocol", o.protocol, "how to score; published needs --data ml-1m with its split")
       ->check(CLI::IsMember({"leak-free", "published"}))
       ->capture_default_str();
+  app.add_option("--candidates", o.candidates, "hidden ratings of a user that are scored: at most 32, or all")
+      ->check(CLI::IsMember({"32", "all"}))
+      ->capture_default_str();
+  app.add_option("--sampler", o.sampler, "who else is in a published context (default: overlap, as published)")
+      ->check(CLI::IsMember(DemoOptions::samplers));
   app.add_option("--steps", o.steps, "training steps (default: by data and variant)")->check(CLI::PositiveNumber);
   app.add_option("--rate", o.rate, "learning rate (default: the variant's)")->check(CLI::PositiveNumber);
   app.add_option("--seed", o.seed, "seed of weights and contexts")->capture_default_str();

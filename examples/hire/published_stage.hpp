@@ -94,14 +94,14 @@ class PublishedRehearsal {
   PublishedRehearsal(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, const AffinityWeights& weights,
                      const Recipe& recipe)
       : recipe_(recipe), weights_(weights) {
-    each_rehearsal(data, train, recipe, [&](const thaw::ColdStartSplit& split) {
+    each_rehearsal(data, train, recipe.seed, 0, recipe.episodes, [&](const thaw::ColdStartSplit& split) {
       for (const thaw::Scenario& scenario : split.test)
         if (!scenario.targets.empty())
           scenarios_.push_back(
               std::make_unique<PublishedScenario>(PublishedScenario::make(data, split.train, scenario, recipe)));
     });
     for (const auto& scenario : scenarios_)
-      contexts_.push_back(std::make_unique<PublishedContexts>(scenario->state, published_sizes()));
+      contexts_.push_back(std::make_unique<PublishedContexts>(scenario->state, published_form(recipe)));
   }
   // `batch` contexts of 32 x 32 with every hidden cell as a target.
   void pack_step(Index step, int batch, ContextPacker& packer) {
@@ -119,7 +119,12 @@ class PublishedRehearsal {
       packer.add_targets(cells_, 1 / (count * batch), asked);
     }
   }
-  static Recipe published_sizes() { return paper_recipe(); }
+  // How contexts in the published form are drawn.
+  static Recipe published_form(const Recipe& recipe) {
+    Recipe form = paper_recipe();
+    form.sampler = recipe.published_sampler;
+    return form;
+  }
 
  private:
   const Recipe& recipe_;
@@ -137,7 +142,7 @@ inline std::vector<thaw::UserScores> score_published_stage(const Stage& bare, co
                                                            const AffinityWeights& weights, Trainer& trainer,
                                                            ContextPacker& packer, std::uint64_t seed,
                                                            std::size_t most = 0) {
-  PublishedContexts contexts(state, PublishedRehearsal::published_sizes());
+  PublishedContexts contexts(state, PublishedRehearsal::published_form(trainer.recipe()));
   const thaw::Protocol protocol = thaw::published_protocol();
   const std::size_t targets = most == 0 ? state.users.size() : (std::min)(most, state.users.size());
   VisibleCells visible;

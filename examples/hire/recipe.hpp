@@ -33,6 +33,7 @@ struct Recipe {
   std::int32_t items = 32;
   std::int32_t most_queries = 0;  // query items in one context; 0: all but one
   Sampler sampler = Sampler::overlap;
+  Sampler published_sampler = Sampler::overlap;  // of contexts in the published form, where `sampler` draws others
   Support support = Support::columns;
   double visible_share = 0.1;
   LossCells loss_cells = LossCells::all_observed;

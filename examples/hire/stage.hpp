@@ -87,10 +87,10 @@ struct Stage {
 
 using Stages = std::vector<std::unique_ptr<Stage>>;
 
-// Calls use(split) for each of the recipe's splits of the training ratings into rehearsed cold starts.
+// Calls use(split) for `count` splits of the training ratings into rehearsed cold starts, from number `first` on.
 template <class Use>
-void each_rehearsal(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, const Recipe& recipe,
-                    Use&& use) {
+void each_rehearsal(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, std::uint64_t seed, int first,
+                    int count, Use&& use) {
   thaw::Dataset known;
   known.users.ids = data.users.ids;
   known.items.ids = data.items.ids;
@@ -104,24 +104,28 @@ void each_rehearsal(const thaw::Dataset& data, const std::vector<thaw::Rating>& 
     for (const auto& r : train)
       age[static_cast<std::size_t>(r.item)] = data.items.years[static_cast<std::size_t>(r.item)];
   }
-  for (int e = 0; e < recipe.episodes; ++e) {
+  for (int e = first; e < first + count; ++e) {
     thaw::ColdStartOptions options;
     options.validation_users = options.validation_items = 0;
-    options.seed = thaw::Key{recipe.seed}.fold(1000 + static_cast<std::uint64_t>(e)).bits;
+    options.seed = thaw::Key{seed}.fold(1000 + static_cast<std::uint64_t>(e)).bits;
     // Every other rehearsal takes the newest items, as life does, where the data say when an item appeared.
     if (e % 2 == 1) options.item_order = age;
     use(thaw::split_cold_start(known, options));
   }
 }
 
-// Stages of all three scenarios for each rehearsed split.
-inline Stages rehearsals(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, const Recipe& recipe) {
+// Stages of all three scenarios for each of `count` rehearsed splits; the network learns on the recipe's first ones.
+inline Stages rehearsals(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, const Recipe& recipe,
+                         int first, int count) {
   Stages stages;
-  each_rehearsal(data, train, recipe, [&](const thaw::ColdStartSplit& split) {
+  each_rehearsal(data, train, recipe.seed, first, count, [&](const thaw::ColdStartSplit& split) {
     for (const thaw::Scenario& scenario : split.test)
       if (!scenario.targets.empty()) stages.push_back(Stage::make(data, split.train, scenario, recipe));
   });
   return stages;
+}
+inline Stages rehearsals(const thaw::Dataset& data, const std::vector<thaw::Rating>& train, const Recipe& recipe) {
+  return rehearsals(data, train, recipe, 0, recipe.episodes);
 }
 
 // How much each affinity counts for each kind of cold start: ridge regression of what the biases leave over, learnt on
@@ -139,6 +143,10 @@ class AffinityWeights {
       sum += weights_[static_cast<std::size_t>(kind)][k] * static_cast<double>(numbers[k]);
     return sum;
   }
+
+  // How much of the network's say on the order of one user's items counts, by kind of cold start; its say on their
+  // level always counts. Chosen on held-out rehearsals (order_share.hpp).
+  double order_share[3] = {1, 1, 1};
 
  private:
   static constexpr int kSize = Affinities::kMost + 1;  // the last one is the constant
@@ -292,6 +300,29 @@ class Rehearsal {
   std::vector<float> base_, numbers_;
 };
 
+// What the network's start says of one user's items.
+inline std::vector<float> score_start(const Stage& stage, const AffinityWeights& weights, const thaw::Query& query) {
+  std::vector<float> start;
+  float numbers[Affinities::kMost];
+  for (const std::int32_t item : query.items) {
+    stage.affinities.read(query.user, item, numbers);
+    start.push_back(static_cast<float>(stage.statistics.predict(query.user, item) +
+                                       weights.correction(stage.kind, numbers, stage.affinities.count())));
+  }
+  return start;
+}
+
+// Leaves `share` of what the network changed in the order of one user's items, and all of what it changed in level.
+inline void share_order(std::span<const float> start, double share, std::span<float> predictions) {
+  double level = 0;
+  for (std::size_t i = 0; i < start.size(); ++i) level += static_cast<double>(predictions[i] - start[i]);
+  level /= static_cast<double>((std::max)(start.size(), std::size_t{1}));
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    const double change = static_cast<double>(predictions[i] - start[i]) - level;
+    predictions[i] = static_cast<float>(static_cast<double>(start[i]) + level + share * change);
+  }
+}
+
 // Scores queries over a stage: each query in as many contexts as its items need.
 inline std::vector<thaw::UserScores> score_stage(const Stage& stage, const AffinityWeights& weights,
                                                  const std::vector<thaw::Query>& queries, Trainer& trainer,
@@ -333,6 +364,9 @@ inline std::vector<thaw::UserScores> score_stage(const Stage& stage, const Affin
       for (std::size_t k = 0; k < part.count; ++k) scores[part.query].predictions[part.begin + k] = predicted[at + k];
     }
   }
+  const double share = weights.order_share[static_cast<std::size_t>(stage.kind)];
+  for (std::size_t q = 0; q < queries.size() && share < 1; ++q)
+    share_order(score_start(stage, weights, queries[q]), share, scores[q].predictions);
   return scores;
 }
 
