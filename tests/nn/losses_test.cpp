@@ -56,6 +56,21 @@ TEST_CASE("cross-entropy: the log of the class's share, unmoved by a shift of th
   CHECK(thaw::cross_entropy(host.zeros({2, 8}), classes).item() == doctest::Approx(std::log(8.0)));
 }
 
+TEST_CASE("pairwise ranking: log 2 and slopes of a half at equal scores, linear far from them") {
+  Host host;
+  thaw::Tape<double> tape(host.context);
+  const V p = tape.leaf(host.of({2}, {0.7, -3})), n = tape.leaf(host.of({2}, {0.7, -3}));
+  const V loss = thaw::bpr(p, n);
+  CHECK(loss.item() == doctest::Approx(std::log(2.0)).epsilon(1e-14));
+  const A up = thaw::gradient(loss, p), down = thaw::gradient(loss, n);
+  for (Index i = 0; i < 2; ++i) {
+    CHECK(up[i] == doctest::Approx(-0.5 / 2).epsilon(1e-14));  // of a mean of two
+    CHECK(down[i] == doctest::Approx(0.5 / 2).epsilon(1e-14));
+  }
+  CHECK(thaw::bpr(host.of({1}, {-400}), host.of({1}, {400})).item() == doctest::Approx(800));
+  CHECK(thaw::bpr(host.of({1}, {400}), host.of({1}, {-400})).item() >= 0);
+}
+
 TEST_CASE("losses: derivatives to second order") {
   Host host;
   const A x = host.normal({2, 3}), t = host.uniform({2, 3}, 0, 1), w = host.uniform({2, 3}, 0, 1);
@@ -65,6 +80,7 @@ TEST_CASE("losses: derivatives to second order") {
                                                    {x, t, w}));
   thaw_test::hold(
       "bce", thaw::check_gradient([](const auto& a, const auto& b) { return thaw::bce_with_logits(a, b); }, {x, t}));
+  thaw_test::hold("bpr", thaw::check_gradient([](const auto& a, const auto& b) { return thaw::bpr(a, b); }, {x, t}));
   thaw_test::hold("cross entropy",
                   thaw::check_gradient([](const auto& a) { return thaw::cross_entropy(a, kClasses); }, {x}));
 }

@@ -38,4 +38,10 @@ T cross_entropy(const T& logits, const std::int32_t* classes) {
   return mean(sub(reshape(log_sum_exp(logits), {logits.shape[0]}), pick(logits, classes)));
 }
 
+// Bayesian personalised ranking (Rendle et al., 2009): mean of -log sigmoid(positive - negative), equal shapes.
+template <Value T, Value Negative>
+Meet<T, Negative> bpr(const T& positive, const Negative& negative) {
+  return mean(softplus(sub(negative, positive)));
+}
+
 }  // namespace thaw::inline v0
