@@ -48,7 +48,7 @@ struct InnerLoop {
   int steps = 1;
   double rate = 0.01;  // where no model of rates is given
   MetaOrder order = MetaOrder::exact;
-  LocalPart local;
+  LocalPart local = {};
 };
 
 enum class RateShape : std::uint8_t {
