@@ -5,6 +5,7 @@
 
 #include "hyperrs/task.hpp"
 #include "tests/data/temporary_files.hpp"
+#include "tests/heap_counter.hpp"
 
 using thaw::ItemSet;
 using thaw::UserGroup;
@@ -50,6 +51,18 @@ TEST_CASE("a generated task is leak-free and the same for the same seed") {
   CHECK(a.value().split.train.size() == b.value().split.train.size());
   CHECK(a.value().generator.has_value());
   CHECK(a.value().data.items.attributes.size() == 4);
+}
+
+TEST_CASE("drawing into used episodes takes nothing from the heap") {
+  const auto task = hyperrs::load_task("generated");
+  CHECK(task.ok());
+  if (!task) return;
+  const thaw::EpisodeSampler sampler = task.value().sampler({.support = 5, .query = 5});
+  thaw::Episode episode;
+  for (const std::int32_t user : sampler.training_users()) sampler.draw(0, user, episode);
+  const long before = thaw_test::heap_allocations();
+  for (const std::int32_t user : sampler.training_users()) sampler.draw(1, user, episode);
+  CHECK(thaw_test::heap_allocations() == before);
 }
 
 TEST_CASE("any ratings file is a task; without a rating column records count 1") {
