@@ -12,13 +12,13 @@
 #pragma once
 
 #include <array>
-#include <cmath>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hyperrs/melu.hpp"
+#include "thaw/data/cold_start_episodes.hpp"
 #include "thaw/data/cold_start_states.hpp"
 #include "thaw/data/movielens.hpp"
 #include "thaw/eval/ranking.hpp"
@@ -40,35 +40,11 @@ struct OfficialMelu {
   std::span<const thaw::Episode> training() const { return partitions[0].episodes; }
 };
 
-inline constexpr std::size_t kOfficialQuery = 10;
-inline constexpr std::size_t kOfficialLeast = 13, kOfficialMost = 100;
 inline constexpr std::size_t kOfficialBatch = 32;
 inline constexpr int kOfficialEpochs = 30;
 
 // The published rates are the defaults.
 inline MeluOptions official_melu_options() { return {}; }
-
-// The users of a state with 13 to 100 records as episodes, in the order of the file.
-inline std::vector<thaw::Episode> official_episodes(const thaw::ColdStartState& state, thaw::Key key) {
-  std::vector<thaw::Episode> episodes;
-  for (std::size_t begin = 0, end = 0; begin < state.ratings.size(); begin = end) {
-    const std::int32_t user = state.ratings[begin].user;
-    for (end = begin; end < state.ratings.size() && state.ratings[end].user == user;) ++end;
-    if (end - begin < kOfficialLeast || end - begin > kOfficialMost) continue;
-    std::vector<std::size_t> order(end - begin);
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = begin + i;
-    thaw::Philox rng(key.fold(static_cast<std::uint64_t>(user)));
-    rng.shuffle(order);
-    thaw::Episode& episode = episodes.emplace_back();
-    episode.user = user;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      thaw::Episode::Part& part = i + kOfficialQuery < order.size() ? episode.support : episode.query;
-      part.items.push_back(state.ratings[order[i]].item);
-      part.labels.push_back(state.ratings[order[i]].value);
-    }
-  }
-  return episodes;
-}
 
 // Reads MovieLens-1M from `folder` and the film attributes and partitions from `folder` + "-melu".
 inline thaw::Result<OfficialMelu> read_official_melu(const std::string& folder, std::uint64_t seed) {
@@ -86,7 +62,7 @@ inline thaw::Result<OfficialMelu> read_official_melu(const std::string& folder, 
       {&s.both_cold, {"new films, new users", {}, 0.9299, 0.7760}}};
   for (std::size_t i = 0; i < official.partitions.size(); ++i) {
     official.partitions[i] = parts[i].second;
-    official.partitions[i].episodes = official_episodes(*parts[i].first, thaw::Key{seed}.fold(i));
+    official.partitions[i].episodes = thaw::episodes_of_state(*parts[i].first, {.seed = seed});
   }
   return official;
 }
