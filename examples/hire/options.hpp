@@ -41,7 +41,8 @@ inline void declare(CLI::App& app, DemoOptions& o) {
   app.add_option("--candidates", o.candidates, "hidden ratings of a user that are scored: at most 32, or all")
       ->check(CLI::IsMember({"32", "all"}))
       ->capture_default_str();
-  app.add_option("--sampler", o.sampler, "who else is in a published context (default: overlap, as published)")
+  app.add_option("--sampler", o.sampler,
+                 "who else is in a published context (default: overlap for paper, attributes for best)")
       ->check(CLI::IsMember(DemoOptions::samplers));
   app.add_option("--steps", o.steps, "training steps (default: by data and variant)")->check(CLI::PositiveNumber);
   app.add_option("--rate", o.rate, "learning rate (default: the variant's)")->check(CLI::PositiveNumber);

@@ -69,6 +69,7 @@ inline Recipe best_recipe() {
   r.items = 32;
   r.most_queries = 20;
   r.sampler = Sampler::neighbourhood;
+  r.published_sampler = Sampler::attribute_similarity;  // overlap would look at who rated the hidden items
   r.support = Support::cells;
   r.loss_cells = LossCells::hidden;
   r.optimizer = Optimizer::adam;
