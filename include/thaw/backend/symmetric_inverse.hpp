@@ -72,7 +72,7 @@ void mirror_lower(Index n, Real* a, Index stride, Real sign) {
 
 // One matrix being swept, and where its workspace lies.
 template <class Real>
-struct Sweep {
+struct BlockSweep {
   Isa isa;
   Index n;
   Real* a;
@@ -84,7 +84,7 @@ struct Sweep {
   Real* space;   // for products, one part a thread
   Index thread_space;
 
-  Sweep(Isa with, Index rows, Real* matrix, Index row_stride, Real* scratch, int thread_count)
+  BlockSweep(Isa with, Index rows, Real* matrix, Index row_stride, Real* scratch, int thread_count)
       : isa(with), n(rows), a(matrix), stride(row_stride), threads(thread_count) {
     const Index b = sweep_block(n);
     pivot = scratch;
@@ -147,7 +147,7 @@ struct Sweep {
 template <class Real>
 bool sweep_lower(Isa isa, Index n, Real* a, Index stride, Real* scratch, int threads) {
   if (n <= 32) return sweep_small(n, a, stride);
-  const Sweep<Real> sweep(isa, n, a, stride, scratch, threads);
+  const BlockSweep<Real> sweep(isa, n, a, stride, scratch, threads);
   for (Index k = 0; k < n; k += sweep_block(n)) {
     const Index b = (std::min)(sweep_block(n), n - k);
     for (Index i = 0; i < b; ++i)
