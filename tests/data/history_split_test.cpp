@@ -22,9 +22,11 @@ struct Fixture {
   thaw::Dataset data;
   thaw::Histories histories;
   thaw::HistorySplit split;
+  thaw::Csr records;
 
   explicit Fixture(std::uint64_t seed = 1, double cold_items = 0.3) {
     data = thaw::Generator({.users = 300, .items = 200, .ratings = 9000, .seed = 3}).generate();
+    records = thaw::Csr::from_ratings(data.ratings, data.users.size(), thaw::Csr::Side::user);
     histories = thaw::make_histories(data, {.seed = seed}).value();
     split = thaw::split_histories(histories, data.items.size(), {.cold_items = cold_items, .seed = seed});
   }
@@ -48,20 +50,19 @@ std::vector<thaw::Episode> drawn(const thaw::EpisodeSampler& sampler, std::uint6
 // What must hold of every episode: its records are the user's, with her ratings; its negatives are not, in neither
 // part; nothing occurs twice; everything is of the item set.
 void check_episode(const Fixture& f, const thaw::Episode& e, ItemSet set) {
-  const thaw::Csr records = thaw::Csr::from_ratings(f.data.ratings, f.data.users.size(), thaw::Csr::Side::user);
   std::set<std::int32_t> seen;
   const auto& pool = f.split.items(set);
   for (const thaw::Episode::Part* part : {&e.support, &e.query}) {
     CHECK(part->items.size() == part->labels.size());
     for (std::size_t i = 0; i < part->items.size(); ++i) {
-      const float* rating = records.find(e.user, part->items[i]);
+      const float* rating = f.records.find(e.user, part->items[i]);
       CHECK(rating != nullptr);
       if (rating != nullptr) CHECK(*rating == part->labels[i]);
       CHECK(seen.insert(part->items[i]).second);
       CHECK(std::binary_search(pool.begin(), pool.end(), part->items[i]));
     }
     for (const std::int32_t item : part->negatives) {
-      CHECK(records.find(e.user, item) == nullptr);
+      CHECK(f.records.find(e.user, item) == nullptr);
       CHECK(seen.insert(item).second);
       CHECK(std::binary_search(pool.begin(), pool.end(), item));
     }
