@@ -339,7 +339,7 @@ inline MamoOptions mamo_options(const World& world, const LearnerOptions& option
   own.steps.rule = LocalRule::sgd;
   own.steps.batch = 0;
   own.steps.clip = 0;
-  own.steps.rate = 0.05;
+  own.steps.rate = 0.1;
   own.exact = !options.first_order;
   own.outer_adam = true;
   own.sum_users = false;
