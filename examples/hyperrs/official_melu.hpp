@@ -3,8 +3,8 @@
 //
 //   auto official = hyperrs::read_official_melu("ml-1m", /*seed*/ 1);
 //   hyperrs::MeluLearner learner(official.value().data, hyperrs::official_melu_options());
-//   for (int epoch = 0; epoch < 30; ++epoch) hyperrs::official_epoch(learner, official.value().training(), epoch, 1);
-//   hyperrs::OfficialScore score = hyperrs::official_score(learner, official.value().partitions[1], /*steps*/ 1);
+//   std::array<hyperrs::OfficialScore, 4> scores = hyperrs::run_official_melu(
+//       learner, official.value(), hyperrs::kOfficialEpochs, /*seed*/ 1, [](int epoch, double loss) { ... });
 //
 // A user takes part in a partition where she has 13 to 100 records: 10 of them at random are the query, the rest the
 // support. The partition of training users is scored on the very queries that were trained on, as published. Not a
@@ -112,6 +112,19 @@ inline OfficialScore official_score(const Learner& learner, std::span<const thaw
   for (double* sum : {&score.linear_ndcg1, &score.linear_ndcg3, &score.exponential_ndcg1, &score.exponential_ndcg3})
     *sum /= users;
   return score;
+}
+
+// Trains for `epochs` and scores the four partitions after the learner's own number of inner steps.
+// on_epoch(epoch, mean query loss) after each epoch.
+template <class OnEpoch>
+std::array<OfficialScore, 4> run_official_melu(MeluLearner& learner, const OfficialMelu& official, int epochs,
+                                               std::uint64_t seed, const OnEpoch& on_epoch) {
+  for (int epoch = 0; epoch < epochs; ++epoch)
+    on_epoch(epoch, official_epoch(learner, official.training(), epoch, seed));
+  std::array<OfficialScore, 4> scores;
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    scores[i] = official_score(learner, official.partitions[i].episodes, learner.options().inner_steps);
+  return scores;
 }
 
 }  // namespace hyperrs
