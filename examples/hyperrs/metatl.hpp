@@ -99,11 +99,6 @@ struct RelationLayer {
   static void each(auto&& visit, auto&... m) { visit("linear", m.linear...), visit("norm", m.norm...); }
 };
 
-template <thaw::Value T>
-T leaky_relu(const T& x, double slope = 0.01) {
-  return thaw::add(thaw::scale(x, slope), thaw::scale(thaw::relu(x), 1 - slope));
-}
-
 // || h + r - t ||, (rows, 1); the small number keeps the slope finite where a translation is exact.
 template <thaw::Value E, thaw::Value R>
 auto distance(const E& h, const R& r, const E& t) {
@@ -147,11 +142,14 @@ struct MetaTl {
       const A* mean = mode.running != nullptr ? &mode.running[l].mean : nullptr;
       const A* variance = mode.running != nullptr ? &mode.running[l].variance : nullptr;
       x = layers[l].norm(layers[l].linear(x), tasks, mean, variance, mode.seen != nullptr ? mode.seen + l : nullptr);
-      if (l + 1 < layers.count) x = thaw::dropout(leaky_relu(x), dropout);
+      if (l + 1 < layers.count) x = thaw::dropout(leaky(x), dropout);
     }
     return thaw::gather(x, tasks.of_user);
   }
   static void each(auto&& visit, auto&... m) { visit("items", m.items...), visit("layers", m.layers...); }
+
+ private:
+  static T leaky(const T& x) { return thaw::add(thaw::scale(x, 0.01), thaw::scale(thaw::relu(x), 0.99)); }
 };
 
 // Each user's mean margin loss over her transitions, (users, 1).

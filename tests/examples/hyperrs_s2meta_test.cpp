@@ -287,6 +287,7 @@ TEST_CASE("s2Meta learns, and new users leave no trace") {
   for (int pass = 0; pass < 25; ++pass) last = rivals::train_pass(*learner, made, 5);
   CHECK(last < 0.9 * first);
   CHECK(rivals::right_pairs(*learner, made, -1) > 0.58);
+  CHECK(rivals::right_pairs(*learner, made, 0) > 0.55);  // the learnt start alone
   rivals::check_odd_users(*learner, -1);
   rivals::check_odd_users(*learner, 1);
   rivals::check_odd_batches(*learner);
