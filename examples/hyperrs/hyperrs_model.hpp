@@ -23,11 +23,11 @@ using thaw::Several;
 using thaw::Spec;
 using thaw::Value;
 
-constexpr int kMostAttributes = 8;
+constexpr int kMostContents = 8;
 
 // Sizes and switches of the network. The defaults are the paper's.
 struct HyperSizes {
-  Index cardinality[kMostAttributes] = {};  // contents of each attribute
+  Index cardinality[kMostContents] = {};  // contents of each attribute
   int attributes = 0;
   Index width = 64;      // d, of the user's embedding and of contents
   Index interest = 128;  // p, what the heads read
@@ -52,7 +52,7 @@ struct HyperSizes {
 
 // y = x W + b with the weight stored (in, out), as the published flat order of generated weights has it.
 template <Value T>
-struct Affine {
+struct StoredAffine {
   T weight;            // (in, out)
   Several<T, 1> bias;  // (1, out), or none
 
@@ -69,10 +69,10 @@ struct Affine {
 
 // What is generated for one user: Theta.
 template <Value T>
-struct Scorer {
-  Several<Affine<T>, kMostAttributes> attributes;  // (d, d) each
-  Affine<T> item;                                  // (attributes d, d)
-  Several<Affine<T>, 4> layers;                    // (2d, d), (d, d), (d, d), (d, 1); the last without bias
+struct GeneratedScorer {
+  Several<StoredAffine<T>, kMostContents> attributes;  // (d, d) each
+  StoredAffine<T> item;                                // (attributes d, d)
+  Several<StoredAffine<T>, 4> layers;                  // (2d, d), (d, d), (d, d), (d, 1); the last without bias
 
   static void each(auto&& visit, auto&... m) {
     visit("attributes", m.attributes...);
@@ -81,28 +81,24 @@ struct Scorer {
   }
 };
 
-namespace detail {
-
 // He's start: variance 2 / fan-in.
-inline Affine<Spec> affine_spec(Index in, Index out, bool bias) {
-  Affine<Spec> plan;
+inline StoredAffine<Spec> stored_affine_spec(Index in, Index out, bool bias) {
+  StoredAffine<Spec> plan;
   plan.weight = Spec{{in, out}, {thaw::Init::Kind::normal, __builtin_sqrt(2.0 / static_cast<double>(in))}};
   if (bias) plan.bias.push(Spec{{1, out}, {}});
   return plan;
 }
 
-}  // namespace detail
-
 // 10 d^2 + 7 d numbers for three attributes, d more with an active item layer.
-inline Scorer<Spec> scorer_plan(const HyperSizes& sizes) {
+inline GeneratedScorer<Spec> scorer_plan(const HyperSizes& sizes) {
   const Index d = sizes.width;
-  Scorer<Spec> plan;
-  for (int i = 0; i < sizes.attributes; ++i) plan.attributes.push(detail::affine_spec(d, d, true));
-  plan.item = detail::affine_spec(sizes.attributes * d, d, sizes.item_layer_active);
-  plan.layers.push(detail::affine_spec(2 * d, d, true));
-  plan.layers.push(detail::affine_spec(d, d, true));
-  plan.layers.push(detail::affine_spec(d, d, true));
-  plan.layers.push(detail::affine_spec(d, 1, false));
+  GeneratedScorer<Spec> plan;
+  for (int i = 0; i < sizes.attributes; ++i) plan.attributes.push(stored_affine_spec(d, d, true));
+  plan.item = stored_affine_spec(sizes.attributes * d, d, sizes.item_layer_active);
+  plan.layers.push(stored_affine_spec(2 * d, d, true));
+  plan.layers.push(stored_affine_spec(d, d, true));
+  plan.layers.push(stored_affine_spec(d, d, true));
+  plan.layers.push(stored_affine_spec(d, 1, false));
   return plan;
 }
 
@@ -120,14 +116,14 @@ struct UserVectors {
 
 // The contents of a list of items, one bag an item and attribute.
 struct ItemContents {
-  Bags of[kMostAttributes];
+  Bags of[kMostContents];
   Index count = 0;
 };
 
 template <Value T>
 struct HyperRS {
-  Several<thaw::Embedding<T>, kMostAttributes> contents;  // M_x
-  thaw::InterestBasis<T> basis;                           // M_u
+  Several<thaw::Embedding<T>, kMostContents> contents;  // M_x
+  thaw::InterestBasis<T> basis;                         // M_u
   thaw::Hypernetwork<T> heads;
   HyperSizes sizes;
 
@@ -138,12 +134,12 @@ struct HyperRS {
   }
   // Shares of the attributes in each item, (items, attributes).
   template <Value S>
-  T attention(const Scorer<S>& made, const T& user, const ItemContents& items) const {
+  T attention(const GeneratedScorer<S>& made, const T& user, const ItemContents& items) const {
     return thaw::dot_attention_weights(user, slots(made, items).attended);
   }
   // (items). `user`: (1, d).
   template <Value S>
-  T score(const Scorer<S>& made, const T& user, const ItemContents& items) const {
+  T score(const GeneratedScorer<S>& made, const T& user, const ItemContents& items) const {
     const Index n = items.count, d = sizes.width;
     const Slots s = slots(made, items);
     T item = made.item(thaw::reshape(s.transformed, {n, sizes.attributes * d}));
@@ -167,8 +163,8 @@ struct HyperRS {
     T transformed, attended;  // (items, attributes, d)
   };
   template <Value S>
-  Slots slots(const Scorer<S>& made, const ItemContents& items) const {
-    T raw[kMostAttributes], transformed[kMostAttributes];
+  Slots slots(const GeneratedScorer<S>& made, const ItemContents& items) const {
+    T raw[kMostContents], transformed[kMostContents];
     for (int i = 0; i < contents.count; ++i) {
       raw[i] = contents[i](items.of[i]);
       transformed[i] = thaw::relu(made.attributes[i](raw[i]));
@@ -206,7 +202,7 @@ struct InnerMoves {
 template <Value T>
 struct FastUser {
   UserVectors<T> user;
-  Scorer<T> moved;
+  GeneratedScorer<T> moved;
 
   static void each(auto&& visit, auto&... m) {
     visit("user", m.user...);
@@ -216,8 +212,8 @@ struct FastUser {
 
 // The scorer of a fast user: generated from her code, plus the moves.
 template <Value T, Value M>
-Scorer<T> fast_scorer(const HyperRS<M>& model, const FastUser<T>& fast) {
-  Scorer<T> made = model.scorer(fast.user.code);
+GeneratedScorer<T> fast_scorer(const HyperRS<M>& model, const FastUser<T>& fast) {
+  GeneratedScorer<T> made = model.scorer(fast.user.code);
   thaw::for_each_unnamed([](T& to, const T& by) { to = thaw::add(to, by); }, made, fast.moved);
   return made;
 }

@@ -1,0 +1,106 @@
+// HyperRS as we would ship it: the hypernetwork corrects what simple methods already know.
+//
+//   score(user, item) = weights . evidence(user, item) + vector . item        weights, vector: generated for the user
+//
+// The user's code is not looked up but read off her support: the mean of rows that the support items own, through a
+// basis of interests into two heads. At the start the heads give the best fixed combination of the evidence
+// (evidence.hpp) and no vector; training with a softmax over the catalogue, and exactly through the inner step on
+// weights and vector at learned rates, adds what that lacks. A new user needs nothing but her support.
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "hyperrs/evidence.hpp"
+#include "hyperrs/item_codes.hpp"
+#include "hyperrs/trained_model.hpp"
+#include "thaw/meta/unroll.hpp"
+#include "thaw/nn/hypernetwork.hpp"
+#include "thaw/nn/linear.hpp"
+#include "thaw/nn/losses.hpp"
+
+namespace hyperrs {
+
+struct BestOptions {
+  thaw::Index codes = 64, interest = 128, width = 64;
+  double rate = 1e-3;
+  double halves_after = 300;      // steps; the rate falls as 1 / (1 + steps / this)
+  double inner_rate = 0.05;       // where the learned rates start
+  double forget_ids = 0.15;       // share of items that a step knows by their attributes alone
+  double forget_support = 0;      // share of support records that a step does not read into the code
+  double dropout = 0;             // of the generated vectors, in training
+  thaw::Index candidates = 8192;  // of the softmax; a larger catalogue is sampled
+  int start_users = 4096;         // for fitting the combination to start from
+  EvidenceOptions evidence;
+};
+
+// What the heads generate, a row a user, and what the inner loop moves.
+template <thaw::Value T>
+struct Blend {
+  T weights;  // (users, evidence)
+  T vector;   // (users, width)
+
+  static void each(auto&& visit, auto&... m) { visit("weights", m.weights...), visit("vector", m.vector...); }
+};
+
+template <thaw::Value T>
+struct BlendNetwork {
+  ItemCodes<T> read;     // rows that a support item gives to the code
+  ItemCodes<T> written;  // rows that a candidate is met with
+  thaw::Linear<T> interests;
+  thaw::Hypernetwork<T> heads;  // one for Blend::weights, one for Blend::vector
+  Blend<T> rates;               // of the inner step, one number each
+
+  // support: bags of all users' support items; average (users, support items): a user's shares of them.
+  template <thaw::Value Share>
+  Blend<T> generate(const ItemBags& support, const Share& average) const {
+    const T code = thaw::tanh(interests(thaw::matmul(average, read(support))));
+    return {heads.heads[0](code), heads.heads[1](code)};
+  }
+  static void each(auto&& visit, auto&... m) {
+    visit("read", m.read...), visit("written", m.written...), visit("interests", m.interests...);
+    visit("heads", m.heads...), visit("rates", m.rates...);
+  }
+};
+
+// (users, items). evidence (users, kCount, items), items (items, width).
+template <thaw::Value T, thaw::Value E, thaw::Value V>
+auto blend_scores(const Blend<T>& blend, const E& evidence, const V& items) {
+  const thaw::Index users = evidence.shape[0], features = evidence.shape[1], count = evidence.shape[2];
+  const auto from_evidence = thaw::matmul(thaw::reshape(blend.weights, {users, 1, features}), evidence);
+  return thaw::add(thaw::reshape(from_evidence, {users, count}),
+                   thaw::matmul(blend.vector, items, thaw::Transpose::second));
+}
+
+// The summed loss of each user's targets, (users, items) shares. Ranking: softmax over the items; rating: squares.
+template <thaw::Value T, thaw::Value X>
+T blend_loss(Objective objective, const T& scores, const X& targets, const X& labels) {
+  if (objective == Objective::rating) return thaw::sum(thaw::mul(targets, thaw::square(thaw::sub(scores, labels))));
+  return thaw::sub(thaw::sum(thaw::log_sum_exp(scores)), thaw::sum(thaw::mul(targets, scores)));
+}
+
+inline BlendNetwork<thaw::Spec> blend_plan(const KnownItems& known, const BestOptions& options) {
+  using thaw::Init;
+  BlendNetwork<thaw::Spec> plan;
+  plan.read = known.plan(options.codes, [](thaw::Index) { return 0.3; });
+  plan.written = known.plan(options.width, [](thaw::Index) { return 0.1; });
+  const auto dense = [](const thaw::Path&, thaw::Spec& s) { s.row_table = false; };
+  thaw::for_each_tensor(dense, plan.read);
+  thaw::for_each_tensor(dense, plan.written);
+  plan.interests = thaw::linear_spec(options.codes, options.interest);
+  const double small = 1 / std::sqrt(static_cast<double>(options.interest));
+  const auto head = [&](thaw::Index size, double spread) {
+    thaw::Head<thaw::Spec> made;
+    made.matrix = {{options.interest, size}, {Init::Kind::normal, spread * small}};
+    made.bias.push({{1, size}, {}});
+    return made;
+  };
+  plan.heads.heads.push(head(Evidence::kCount, 0.05));
+  plan.heads.heads.push(head(options.width, 0.3));
+  plan.rates.weights = plan.rates.vector = {{}, {Init::Kind::constant, options.inner_rate}};
+  return plan;
+}
+
+}  // namespace hyperrs

@@ -1,0 +1,217 @@
+// The HyperRS learners, paper and best: adapting is const and leaves no trace, its limits are what they should be,
+// users with nothing usable are served, and training learns.
+#include "hyperrs/hyperrs_learner.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "hyperrs/task.hpp"
+
+namespace {
+
+using hyperrs::HyperLearner;
+using hyperrs::Learner;
+using hyperrs::Objective;
+using hyperrs::Variant;
+using thaw::Episode;
+
+// A generated world, small enough to train in a second.
+struct Fixture {
+  hyperrs::Task task;
+  hyperrs::World world;
+  std::vector<Episode> episodes;
+
+  explicit Fixture(Objective objective = Objective::ranking) {
+    thaw::Generator generator({.users = 150, .items = 80, .ratings = 3000, .seed = 5});
+    task.data = generator.generate();
+    task.objective = objective;
+    auto histories = thaw::make_histories(task.data, {.seed = 1});
+    CHECK(histories.ok());
+    if (histories) task.histories = std::move(histories.value());
+    task.split = thaw::split_histories(task.histories, task.data.items.size(), {.cold_items = 0.2, .seed = 1});
+    world = task.world();
+    const auto sampler = task.sampler({.support = 5, .query = 5, .negatives = 2});
+    for (const std::int32_t user : sampler.training_users()) {
+      Episode e;
+      if (sampler.draw(0, user, e)) episodes.push_back(e);
+    }
+  }
+  Episode::Part support() const { return episodes[3].support; }
+};
+
+hyperrs::LearnerOptions small(Variant variant, std::uint64_t seed = 1) {
+  return {.variant = variant, .width = 8, .seed = seed};
+}
+
+std::vector<float> scores(const Learner& learner, std::int32_t user, const Episode::Part& support, int steps) {
+  std::vector<std::int32_t> items(80);
+  std::iota(items.begin(), items.end(), 0);
+  std::vector<float> out(items.size());
+  learner.adapt(user, support, steps)->score(items, out);
+  return out;
+}
+
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    most = std::fmax(most, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  return most;
+}
+bool finite(const std::vector<float>& a) {
+  for (const float x : a)
+    if (!std::isfinite(x)) return false;
+  return true;
+}
+constexpr std::int32_t kNewUser = 1'000'000;
+
+}  // namespace
+
+TEST_CASE("adapting is const: repeated, in another order and between training steps it changes nothing") {
+  for (const Variant variant : {Variant::paper, Variant::best})
+    for (const Objective objective : {Objective::ranking, Objective::rating}) {
+      const Fixture f(objective);
+      const auto watched = hyperrs::make_hyperrs(f.world, small(variant));
+      const auto alone = hyperrs::make_hyperrs(f.world, small(variant));
+      for (int step = 0; step < 3; ++step) {
+        const std::span<const Episode> batch(f.episodes.data() + 8 * step, 8);
+        const auto first = scores(*watched, kNewUser, f.support(), 2);
+        scores(*watched, f.episodes[7].user, f.episodes[7].support, 3);
+        CHECK(distance(first, scores(*watched, kNewUser, f.support(), 2)) == 0);
+        CHECK(watched->train(batch) == alone->train(batch));
+      }
+      CHECK(distance(scores(*watched, kNewUser, f.support(), 1), scores(*alone, kNewUser, f.support(), 1)) == 0);
+    }
+}
+
+TEST_CASE("paper: no step, and steps of rate zero, leave the scorer as it was generated") {
+  const Fixture f;
+  hyperrs::HyperOptions hyper = hyperrs::hyper_options(small(Variant::paper));
+  hyper.start = thaw::HeadStart::fan_in;
+  HyperLearner usual(f.world, small(Variant::paper), hyper);
+  hyper.inner_rate = 0;
+  HyperLearner still(f.world, small(Variant::paper), hyper);
+  const auto start = scores(usual, kNewUser, f.support(), 0);
+  CHECK(distance(start, scores(usual, kNewUser, {}, 5)) == 0);
+  CHECK(distance(start, scores(still, kNewUser, f.support(), 0)) == 0);
+  CHECK(distance(start, scores(still, kNewUser, f.support(), 4)) == 0);
+  CHECK(distance(start, scores(usual, kNewUser, f.support(), 1)) > 1e-5);
+}
+
+TEST_CASE("paper: every kind of inner move does something, and none of them alone is nothing") {
+  const Fixture f;
+  hyperrs::HyperOptions hyper = hyperrs::hyper_options(small(Variant::paper));
+  hyper.start = thaw::HeadStart::fan_in;
+  std::vector<float> results[4];
+  const hyperrs::InnerMoves moves[4] = {
+      {false, false, false}, {true, false, false}, {false, true, false}, {false, false, true}};
+  for (int i = 0; i < 4; ++i) {
+    hyper.moves = moves[i];
+    HyperLearner learner(f.world, small(Variant::paper), hyper);
+    results[i] = scores(learner, kNewUser, f.support(), 1);
+    CHECK(std::isfinite(learner.train(f.episodes)));
+    CHECK(finite(scores(learner, kNewUser, f.support(), 2)));
+  }
+  for (int i = 1; i < 4; ++i) CHECK(distance(results[0], results[i]) > 1e-9);
+}
+
+TEST_CASE("the order of the support does not matter beyond rounding") {
+  const Fixture f;
+  for (const Variant variant : {Variant::paper, Variant::best}) {
+    const auto learner = hyperrs::make_hyperrs(f.world, small(variant));
+    learner->train(f.episodes);
+    Episode::Part turned = f.support();
+    std::reverse(turned.items.begin(), turned.items.end());
+    std::reverse(turned.labels.begin(), turned.labels.end());
+    std::reverse(turned.negatives.begin(), turned.negatives.end());
+    CHECK(distance(scores(*learner, kNewUser, f.support(), 2), scores(*learner, kNewUser, turned, 2)) < 1e-4);
+  }
+}
+
+TEST_CASE("users with nothing usable, one record, equal ratings, repeats and unknown items are served") {
+  for (const Variant variant : {Variant::paper, Variant::best})
+    for (const Objective objective : {Objective::ranking, Objective::rating}) {
+      const Fixture f(objective);
+      const auto learner = hyperrs::make_hyperrs(f.world, small(variant));
+      learner->train(f.episodes);
+      const Episode::Part parts[] = {{},
+                                     {.items = {3}, .labels = {5}, .negatives = {}},
+                                     {.items = {3, 4, 5}, .labels = {3, 3, 3}, .negatives = {9, 10, 11}},
+                                     {.items = {3, 3, 3}, .labels = {4, 4, 4}, .negatives = {7, 7, 7}},
+                                     {.items = {100'000, -4}, .labels = {4, 1}, .negatives = {200'000, 7}}};
+      const auto nothing = scores(*learner, kNewUser, {}, 0);
+      for (const Episode::Part& part : parts)
+        for (const int steps : {0, 1, 3})
+          for (const std::int32_t user : {kNewUser, -1}) CHECK(finite(scores(*learner, user, part, steps)));
+      CHECK(distance(scores(*learner, kNewUser, {}, 3), nothing) == 0);
+      std::vector<float> out(2);
+      learner->adapt(kNewUser, f.support(), 1)->score(std::vector<std::int32_t>{-1, 100'000}, out);
+      CHECK(finite(out));
+    }
+}
+
+TEST_CASE("a batch without a usable user is no step") {
+  const Fixture f;
+  for (const Variant variant : {Variant::paper, Variant::best}) {
+    const auto learner = hyperrs::make_hyperrs(f.world, small(variant));
+    const auto before = scores(*learner, kNewUser, f.support(), 1);
+    CHECK(learner->train({}) == 0);
+    CHECK(distance(before, scores(*learner, kNewUser, f.support(), 1)) == 0);
+  }
+}
+
+TEST_CASE("training lowers the query loss, for both variants and objectives") {
+  for (const Variant variant : {Variant::paper, Variant::best})
+    for (const Objective objective : {Objective::ranking, Objective::rating}) {
+      const Fixture f(objective);
+      const auto learner = hyperrs::make_hyperrs(f.world, small(variant));
+      const double first = learner->train(f.episodes);
+      double last = first;
+      for (int i = 0; i < 60; ++i) last = learner->train(f.episodes);
+      CHECK(last < 0.99 * first);
+      CHECK(learner->parameter_count() > 1000);
+    }
+}
+
+TEST_CASE("first order and exact second order take different steps from the same loss") {
+  const Fixture f;
+  for (const Variant variant : {Variant::paper, Variant::best}) {
+    auto options = small(variant);
+    hyperrs::HyperOptions hyper = hyperrs::hyper_options(options);
+    hyper.start = thaw::HeadStart::fan_in;
+    hyper.inner_rate = 0.1;
+    const auto make = [&]() -> std::unique_ptr<Learner> {
+      if (variant == Variant::best) return hyperrs::make_hyperrs(f.world, options);
+      return std::make_unique<HyperLearner>(f.world, options, hyper);
+    };
+    const auto exact = make();
+    options.first_order = true;
+    const auto first = make();
+    CHECK(exact->train(f.episodes) == doctest::Approx(first->train(f.episodes)).epsilon(1e-6));
+    CHECK(distance(scores(*exact, kNewUser, f.support(), 1), scores(*first, kNewUser, f.support(), 1)) > 1e-7);
+  }
+}
+
+TEST_CASE("evidence: a training user's own records are kept from the methods she is scored by") {
+  const Fixture f;
+  const hyperrs::Evidence evidence(f.world, {.folds = 3});
+  std::vector<float> own(80 * hyperrs::Evidence::kCount), everyone(own.size());
+  const Episode& e = f.episodes[0];
+  CHECK(evidence.fold_of(e.user) >= 0);
+  CHECK(evidence.fold_of(kNewUser) == hyperrs::Evidence::kEveryone);
+  CHECK(evidence.fold_of(f.task.split.test_users[0]) == hyperrs::Evidence::kEveryone);
+  evidence.fill(evidence.fold_of(e.user), e.support.items, own);
+  evidence.fill(hyperrs::Evidence::kEveryone, e.support.items, everyone);
+  CHECK(distance(own, everyone) > 1e-3);
+  for (std::size_t row = 0; row < hyperrs::Evidence::kCount; ++row) {
+    double sum = 0, squares = 0;
+    for (const std::int32_t i : evidence.known()) {
+      const auto v = static_cast<double>(own[row * 80 + static_cast<std::size_t>(i)]);
+      sum += v, squares += v * v;
+    }
+    const auto n = static_cast<double>(evidence.known().size());
+    CHECK(std::fabs(sum / n) < 1e-5);
+    CHECK(squares / n == doctest::Approx(1).epsilon(1e-4));
+  }
+}
