@@ -94,6 +94,25 @@ inline void add_axial_gradients(const AxialPlan& plan, const float* parts, Index
   vector(at.contract_bias, width, to.contract_bias);
 }
 
+// prepare(worker) for all workers, then run(worker) for all, in one parallel region: were the weights packed by one
+// thread, the others would wait.
+template <class Prepare, class Run>
+void each_axial_worker(Index workers, const Prepare& prepare, const Run& run) {
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(static_cast <int>(workers)) if (workers > 1)
+#endif
+  {
+#if defined(_OPENMP)
+#pragma omp for schedule(static, 1)
+#endif
+    for (Index worker = 0; worker < workers; ++worker) prepare(worker);
+#if defined(_OPENMP)
+#pragma omp for schedule(static, 1)
+#endif
+    for (Index worker = 0; worker < workers; ++worker) run(worker);
+  }
+}
+
 }  // namespace detail
 
 // Bytes that the forward pass keeps for the backward pass.
@@ -123,15 +142,17 @@ inline void axial_block_forward(const AxialBlockShape& shape, const AxialBlockOp
   const detail::AxialEngine engine = detail::axial_engine(options.instructions);
   float* const packed = static_cast<float*>(scratch);
   float* const rest = packed + detail::AxialPacked(shape).size;
-  engine.pack(shape, params, packed);
   const detail::AxialForwardCall call{plan, options, params, packed, x, out, static_cast<float*>(saved)};
   const Index workers = detail::axial_threads(plan, options.threads), each = detail::AxialForwardLayout(plan).size;
-#if defined(_OPENMP)
-#pragma omp parallel for num_threads(static_cast <int>(workers)) schedule(static, 1) if (workers > 1)
-#endif
-  for (Index worker = 0; worker < workers; ++worker)
-    engine.forward(call, detail::axial_part(plan, worker, workers), detail::axial_part(plan, worker + 1, workers),
-                   rest + worker * each);
+  detail::each_axial_worker(
+      workers,
+      [&](Index worker) {
+        engine.pack(shape, params, packed, {worker, workers});
+      },
+      [&](Index worker) {
+        engine.forward(call, detail::axial_part(plan, worker, workers), detail::axial_part(plan, worker + 1, workers),
+                       rest + worker * each);
+      });
 }
 
 // Like axial_block_forward without `saved`, but only for query tokens query_begin .. query_end of each group; all
@@ -148,15 +169,17 @@ inline void axial_block_forward_rows(const AxialBlockShape& shape, const AxialBl
   const detail::AxialEngine engine = detail::axial_engine(options.instructions);
   float* const packed = static_cast<float*>(scratch);
   float* const rest = packed + detail::AxialPacked(shape).size;
-  engine.pack(shape, params, packed);
   const detail::AxialForwardCall call{plan, options, params, packed, x, out, nullptr};
   const Index workers = detail::axial_threads(plan, options.threads), each = detail::AxialForwardLayout(plan).size;
-#if defined(_OPENMP)
-#pragma omp parallel for num_threads(static_cast <int>(workers)) schedule(static, 1) if (workers > 1)
-#endif
-  for (Index worker = 0; worker < workers; ++worker)
-    engine.rows(call, query_begin, query_end, plan.groups * worker / workers, plan.groups * (worker + 1) / workers,
-                rest + worker * each);
+  detail::each_axial_worker(
+      workers,
+      [&](Index worker) {
+        engine.pack(shape, params, packed, {worker, workers});
+      },
+      [&](Index worker) {
+        engine.rows(call, query_begin, query_end, plan.groups * worker / workers, plan.groups * (worker + 1) / workers,
+                    rest + worker * each);
+      });
 }
 
 // d_x is overwritten; the gradients of the parameters are added to `gradients`. Options and `saved` are those of the
@@ -194,7 +217,7 @@ inline void axial_block_attention(const AxialBlockShape& shape, const AxialBlock
           group_begin, " to ", group_end, " of ", plan.groups);
   const detail::AxialEngine engine = detail::axial_engine(options.instructions);
   float* const packed = static_cast<float*>(scratch);
-  engine.pack(shape, params, packed);
+  engine.pack(shape, params, packed, {0, 1});
   const detail::AxialForwardCall call{plan, options, params, packed, x, nullptr, nullptr};
   engine.attention(call, group_begin, group_end, probabilities, packed + detail::AxialPacked(shape).size);
 }

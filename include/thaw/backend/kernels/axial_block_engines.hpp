@@ -68,7 +68,7 @@ namespace thaw::inline v0::detail {
 
 // The serial functions of one instruction set.
 struct AxialEngine {
-  void (*pack)(const AxialBlockShape&, const AxialBlockParams<const float*>&, float* packed);
+  void (*pack)(const AxialBlockShape&, const AxialBlockParams<const float*>&, float* packed, AxialShare share);
   void (*forward)(const AxialForwardCall&, Index first_unit, Index last_unit, float* scratch);
   void (*attention)(const AxialForwardCall&, Index group_begin, Index group_end, float* probabilities, float* scratch);
   void (*rows)(const AxialForwardCall&, Index query_begin, Index query_end, Index first_group, Index last_group,

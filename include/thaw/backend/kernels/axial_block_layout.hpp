@@ -124,6 +124,11 @@ struct AxialBackwardLayout {
   }
 };
 
+// One of several threads that divide work.
+struct AxialShare {
+  Index worker, workers;
+};
+
 // What the serial functions of one instruction set are given. Scratch is the thread's own.
 struct AxialForwardCall {
   const AxialPlan& plan;
