@@ -132,27 +132,42 @@ inline std::size_t axial_block_scratch_bytes(const AxialBlockShape& shape, int t
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
 
+namespace detail {
+
+// Packs the weights and runs one of the engine's forward functions: run(engine, call, worker, workers, scratch).
+template <class Run>
+void axial_forward(const AxialPlan& plan, const AxialBlockOptions& options,
+                   const AxialBlockParams<const float*>& params, const float* x, float* out, void* saved, void* scratch,
+                   const Run& run) {
+  if (plan.units == 0) return;
+  const AxialEngine engine = axial_engine(options.instructions);
+  float* const packed = static_cast<float*>(scratch);
+  float* const rest = packed + AxialPacked(plan.shape).size;
+  const AxialForwardCall call{plan, options, params, packed, x, out, static_cast<float*>(saved)};
+  const Index workers = axial_threads(plan, options.threads), each = AxialForwardLayout(plan).size;
+  each_axial_worker(
+      workers,
+      [&](Index worker) {
+        engine.pack(plan.shape, params, packed, {worker, workers});
+      },
+      [&](Index worker) {
+        run(engine, call, AxialShare{worker, workers}, rest + worker * each);
+      });
+}
+
+}  // namespace detail
+
 // x and out: (outer, tokens, inner, width). `saved` is null where no backward pass follows.
 inline void axial_block_forward(const AxialBlockShape& shape, const AxialBlockOptions& options,
                                 const AxialBlockParams<const float*>& params, const float* x, float* out, void* saved,
                                 void* scratch) {
   detail::check_axial_shape(shape, &options);
   const detail::AxialPlan plan(shape);
-  if (plan.units == 0) return;
-  const detail::AxialEngine engine = detail::axial_engine(options.instructions);
-  float* const packed = static_cast<float*>(scratch);
-  float* const rest = packed + detail::AxialPacked(shape).size;
-  const detail::AxialForwardCall call{plan, options, params, packed, x, out, static_cast<float*>(saved)};
-  const Index workers = detail::axial_threads(plan, options.threads), each = detail::AxialForwardLayout(plan).size;
-  detail::each_axial_worker(
-      workers,
-      [&](Index worker) {
-        engine.pack(shape, params, packed, {worker, workers});
-      },
-      [&](Index worker) {
-        engine.forward(call, detail::axial_part(plan, worker, workers), detail::axial_part(plan, worker + 1, workers),
-                       rest + worker * each);
-      });
+  detail::axial_forward(plan, options, params, x, out, saved, scratch,
+                        [&](const auto& engine, const auto& call, detail::AxialShare share, float* own) {
+                          engine.forward(call, detail::axial_part(plan, share.worker, share.workers),
+                                         detail::axial_part(plan, share.worker + 1, share.workers), own);
+                        });
 }
 
 // Like axial_block_forward without `saved`, but only for query tokens query_begin .. query_end of each group; all
@@ -165,21 +180,12 @@ inline void axial_block_forward_rows(const AxialBlockShape& shape, const AxialBl
   require(query_begin >= 0 && query_begin <= query_end && query_end <= shape.tokens, "axial_block_forward_rows: rows ",
           query_begin, " to ", query_end, " of ", shape.tokens);
   require(options.dropout == 0.0F, "axial_block_forward_rows: dropout must be 0, the rows are for scoring");
-  if (plan.units == 0 || query_begin == query_end) return;
-  const detail::AxialEngine engine = detail::axial_engine(options.instructions);
-  float* const packed = static_cast<float*>(scratch);
-  float* const rest = packed + detail::AxialPacked(shape).size;
-  const detail::AxialForwardCall call{plan, options, params, packed, x, out, nullptr};
-  const Index workers = detail::axial_threads(plan, options.threads), each = detail::AxialForwardLayout(plan).size;
-  detail::each_axial_worker(
-      workers,
-      [&](Index worker) {
-        engine.pack(shape, params, packed, {worker, workers});
-      },
-      [&](Index worker) {
-        engine.rows(call, query_begin, query_end, plan.groups * worker / workers, plan.groups * (worker + 1) / workers,
-                    rest + worker * each);
-      });
+  if (query_begin == query_end) return;
+  detail::axial_forward(plan, options, params, x, out, nullptr, scratch,
+                        [&](const auto& engine, const auto& call, detail::AxialShare share, float* own) {
+                          engine.rows(call, query_begin, query_end, plan.groups * share.worker / share.workers,
+                                      plan.groups * (share.worker + 1) / share.workers, own);
+                        });
 }
 
 // d_x is overwritten; the gradients of the parameters are added to `gradients`. Options and `saved` are those of the
