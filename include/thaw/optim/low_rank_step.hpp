@@ -137,7 +137,8 @@ namespace detail {
 // in one row.
 template <class R, class B, class Fn>
 void for_each_gradient_tile(typename B::Context& context, const LowRankGradient<R, B>& gradient, Fn&& fn) {
-  constexpr Index kColumns = 2048, kRows = 16;  // 128 KiB of floats: a tile and its rows of G stay in the L2 cache
+  // Long runs, because six streams with the row's stride fight for the same cache sets; 256 KiB of floats stay in L2.
+  constexpr Index kColumns = 16384, kRows = 4;
   ArenaScope scope(*context.arena);
   R* tile = context.arena->template take<R>(kColumns * kRows);
   const Shape matrix = gradient.matrix_shape();
