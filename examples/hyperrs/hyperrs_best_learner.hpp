@@ -64,7 +64,8 @@ class BlendLearner : public Learner {
     const auto features = view(context, evidence, {1, Evidence::kCount, items_});
     const auto written = view(context, written_, {items_, best_.width});
     std::vector<float> targets(everything_.size()), labels(everything_.size());
-    const bool learns = share_targets(support, everything_, targets, labels);
+    const auto place = [&](std::int32_t item) { return exists(item) && known_.known(item) ? item : -1; };
+    const bool learns = share(support, place, targets, labels);
     for (int step = 0; learns && step < steps; ++step) {
       thaw::Tape<float, Backend> tape(context);
       const Blend<FloatVar> now = thaw::map_unnamed<FloatVar>(blend, [&](const FloatArray& a) { return tape.leaf(a); });
@@ -143,25 +144,6 @@ class BlendLearner : public Learner {
     return out;
   }
 
-  // Equal shares of a part's existing items among the candidates, (candidates); false when there is none. position_
-  // must say where candidates are unless they are all items.
-  bool share_targets(const thaw::Episode::Part& part, std::span<const std::int32_t> among, std::span<float> targets,
-                     std::span<float> labels) const {
-    const bool all = among.size() == everything_.size();
-    std::fill(targets.begin(), targets.end(), 0.0F);
-    std::fill(labels.begin(), labels.end(), 0.0F);
-    float count = 0;
-    for (const std::int32_t item : part.items) count += exists(item) && known_.known(item) ? 1.0F : 0.0F;
-    for (std::size_t i = 0; i < part.items.size(); ++i) {
-      if (!exists(part.items[i]) || !known_.known(part.items[i])) continue;
-      const auto item = static_cast<std::size_t>(part.items[i]);
-      const std::size_t at = all ? item : static_cast<std::size_t>(position_[item]);
-      targets[at] += 1 / count;
-      if (!ranks()) labels[at] = part.labels[i] - static_cast<float>(ratings_.mean());
-    }
-    return count > 0;
-  }
-
   // All known items; of a large catalogue the batch's own and a sample, half of it by popularity^0.75.
   std::span<const std::int32_t> candidates(std::span<const thaw::Episode> batch) {
     if (static_cast<thaw::Index>(catalogue_.size()) <= best_.candidates) return catalogue_;
@@ -205,17 +187,22 @@ class BlendLearner : public Learner {
           features_[(u * Evidence::kCount + f) * count + c] =
               row[f * everything_.size() + static_cast<std::size_t>(candidates_[c])];
       const auto of = [&](std::vector<float>& cells) { return std::span<float>(cells).subspan(u * count, count); };
-      share_packed(episode.support, of(support_targets_), of(support_labels_));
-      share_packed(episode.query, of(query_targets_), of(query_labels_));
+      const auto place = [&](std::int32_t item) {
+        return exists(item) ? position_[static_cast<std::size_t>(item)] : -1;
+      };
+      share(episode.support, place, of(support_targets_), of(support_labels_));
+      share(episode.query, place, of(query_targets_), of(query_labels_));
       for (const std::int32_t item : episode.support.items)
         if (ranks() && exists(item) && position_[static_cast<std::size_t>(item)] >= 0)
           of(hidden_)[static_cast<std::size_t>(position_[static_cast<std::size_t>(item)])] = kHidden;
     }
     for (const std::int32_t item : candidates_) position_[static_cast<std::size_t>(item)] = -1;
   }
-  void share_packed(const thaw::Episode::Part& part, std::span<float> targets, std::span<float> labels) const {
+  // Equal shares of a part's items among the cells that place(item) names; nothing below 0. False when there is none.
+  template <class Place>
+  bool share(const thaw::Episode::Part& part, const Place& place, std::span<float> targets,
+             std::span<float> labels) const {
     float count = 0;
-    const auto place = [&](std::int32_t item) { return exists(item) ? position_[static_cast<std::size_t>(item)] : -1; };
     for (const std::int32_t item : part.items) count += place(item) >= 0 ? 1.0F : 0.0F;
     for (std::size_t i = 0; i < part.items.size(); ++i) {
       if (place(part.items[i]) < 0) continue;
@@ -223,6 +210,7 @@ class BlendLearner : public Learner {
       targets[at] += 1 / count;
       if (!ranks()) labels[at] = part.labels[i] - static_cast<float>(ratings_.mean());
     }
+    return count > 0;
   }
 
   // The query loss of all packed users after the inner steps, summed.
