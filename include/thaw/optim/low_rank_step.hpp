@@ -12,6 +12,8 @@
 // anything but matmul, nor for products that are not recorded because u is a constant too.
 #pragma once
 
+#include <string_view>
+
 #include "thaw/autodiff/gradient.hpp"
 #include "thaw/backend/optimizer_step.hpp"
 #include "thaw/ops/product.hpp"
@@ -76,8 +78,8 @@ int matrix_of(const Node<R, B>& node, const LowRankTargets<R, B>& targets) {
   for (int i = 0; i < node.count; ++i)
     for (int m = 0; m < targets.count; ++m)
       if (node.parents[i] == nullptr && node.in[i].data == targets.matrices[m].data) {
-        require(node.rule->name == op::MatMul::name && i == 1, "low_rank_sweep: a matrix is read by ", node.rule->name,
-                ", only the second operand of matmul is supported");
+        require(std::string_view(node.rule->name) == op::MatMul::name && i == 1, "low_rank_sweep: a matrix is read by ",
+                node.rule->name, ", only the second operand of matmul is supported");
         found = m;
       }
   return found;
