@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "thaw/data/dataset.hpp"
 #include "thaw/data/episode.hpp"
@@ -48,6 +49,8 @@ class Adapted {
   virtual ~Adapted() = default;
   // out[i]: the higher the better; in units of the rating under Objective::rating.
   virtual void score(std::span<const std::int32_t> items, std::span<float> out) const = 0;
+  // Generated weights of each item attribute's layer, in the order of the attributes; none where nothing is generated.
+  virtual std::vector<std::span<const float>> attribute_kernels() const { return {}; }
 };
 
 class Learner {
@@ -58,6 +61,8 @@ class Learner {
   virtual double train(std::span<const thaw::Episode> batch) = 0;
   // `user` may be new: a learner with one embedding a user must not use it for her. 0 steps: as trained.
   virtual std::unique_ptr<Adapted> adapt(std::int32_t user, const thaw::Episode::Part& support, int steps) const = 0;
+  // The values of item attributes were changed in place. A learner that keeps what it made of them makes it anew.
+  virtual void attributes_changed() {}
 };
 
 }  // namespace hyperrs
