@@ -42,6 +42,7 @@ class BlendLearner : public Learner {
   }
 
   std::int64_t parameter_count() const override { return model_.parameter_count(); }
+  void attributes_changed() override { refresh(); }
 
   double train(std::span<const thaw::Episode> batch) override {
     if (batch.empty() || items_ == 0) return 0;

@@ -114,6 +114,14 @@ class HyperLearner : public Learner {
       const auto scores = learner_.on(context).score(scorer, here(user_.embedding), learner_.contents(items, arena));
       std::copy(scores.begin(), scores.end(), out.begin());
     }
+    std::vector<std::span<const float>> attribute_kernels() const override {
+      std::vector<std::span<const float>> kernels;
+      for (int x = 0; x < scorer_.attributes.count; ++x) {
+        const FloatArray& kernel = scorer_.attributes[x].weight;
+        kernels.emplace_back(kernel.begin(), kernel.end());
+      }
+      return kernels;
+    }
 
    private:
     const HyperLearner& learner_;

@@ -5,10 +5,9 @@
 //
 // By ablation: the attribute is taken from every item, the user is adapted again to the same support, the candidates
 // are scored again. What moved, and what her query lost, is what the attribute is worth to her. This means the same for
-// every learner. The published statistic (how many generated weights of an
-// attribute lie in the upper half of their range) depends on the activation of the layer that makes them; it is given
-// beside the map and ranks nothing. Not an explanation of one recommendation, and not thread-safe: while it runs,
-// `items` lacks what is being ablated.
+// every learner. The published statistic (how many generated weights of an attribute lie in the upper half of their
+// range) depends on the activation of the layer that makes them; it is given beside the map and ranks nothing. Not an
+// explanation of one recommendation, and not thread-safe: while it runs, `items` lacks what is being ablated.
 #pragma once
 
 #include <algorithm>

@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <memory>
+#include <numeric>
 
+#include "hyperrs/hyperrs_learner.hpp"
 #include "hyperrs/interest_map.hpp"
 #include "hyperrs/report_page.hpp"
 #include "hyperrs/tanp.hpp"
@@ -80,6 +82,45 @@ const AttributeInterest* find(const InterestMap& map, std::string_view name) {
   for (const AttributeInterest& a : map.attributes)
     if (a.name == name) return &a;
   return nullptr;
+}
+
+// 60 items with three attributes of four values. A user belongs to one of four clubs, which nobody is told: her ratings
+// rise and fall with style by the club's taste, a third as much with size, and not at all with shelf.
+constexpr double kTaste[4][4] = {{1, 1, -1, -1}, {1, -1, 1, -1}, {-1, 1, -1, 1}, {-1, -1, 1, 1}};  // (club, value)
+
+hyperrs::Task planted_task() {
+  hyperrs::Task task;
+  task.objective = hyperrs::Objective::rating;
+  thaw::Dataset& data = task.data;
+  thaw::Philox rng(7, 0);
+  const auto below = [&](std::uint32_t n) { return static_cast<std::int32_t>(rng.below(n)); };
+  for (const char* name : {"shelf", "size", "style"}) {
+    thaw::Attribute& attribute = data.items.attributes.emplace_back();
+    attribute.name = name;
+    for (int v = 0; v < 4; ++v) attribute.values.add(std::string(name) + " " + std::to_string(v));
+  }
+  for (int item = 0; item < 60; ++item) {
+    data.items.ids.add("i" + std::to_string(item));
+    for (thaw::Attribute& attribute : data.items.attributes) {
+      const std::int32_t value = below(4);
+      attribute.append({&value, 1});
+    }
+  }
+  for (std::int32_t user = 0; user < 240; ++user) {
+    data.users.ids.add("u" + std::to_string(user));
+    for (std::int32_t item = 0; item < 60; ++item) {
+      if (rng.uniform() < 0.5) continue;
+      const auto value = [&](std::size_t attribute) { return data.items.attributes[attribute].of(item)[0]; };
+      const double mean = 3 + kTaste[user % 4][value(2)] + 0.33 * kTaste[user % 4][value(1)];
+      data.ratings.push_back({user, item, static_cast<float>(mean + 0.3 * rng.normal())});
+    }
+  }
+  data.lowest = 1, data.highest = 5;
+  auto histories = thaw::make_histories(data, {.seed = 1});
+  CHECK(histories.ok());
+  if (histories) task.histories = std::move(histories.value());
+  task.split = thaw::split_histories(task.histories, data.items.size(), {.cold_items = 0, .seed = 1});
+  return task;
 }
 
 }  // namespace
@@ -207,6 +248,33 @@ TEST_CASE("generated weights that a learner shows are put beside the map, and do
   CHECK(published.title.find("not comparable") != std::string::npos);
 }
 
+TEST_CASE("HyperRS: paper shows its generated kernels, best makes its item rows anew") {
+  hyperrs::Task task = planted_task();
+  task.objective = hyperrs::Objective::ranking;
+  const hyperrs::World world = task.world();
+  const auto tests = task.sampler({.support = 5, .query = 5}).held_out(thaw::UserGroup::test, thaw::ItemSet::known);
+  CHECK(tests.ok());
+  if (!tests) return;
+  std::vector<std::int32_t> items(60);
+  std::vector<float> before(60), after(60);
+  std::iota(items.begin(), items.end(), 0);
+  for (const hyperrs::Variant variant : {hyperrs::Variant::paper, hyperrs::Variant::best}) {
+    const auto learner = hyperrs::make_hyperrs(world, {.variant = variant, .width = 8});
+    const Episode& e = tests.value().front();
+    learner->adapt(e.user, e.support, 1)->score(items, before);
+    const auto map = hyperrs::interest_map(*learner, task.data.items, tests.value(), items, {.most_users = 2});
+    CHECK(map.ok());
+    if (!map) return;
+    for (const AttributeInterest& a : map.value().attributes) {
+      CHECK(a.change[0] > 0);
+      CHECK(a.share.size() == (variant == hyperrs::Variant::paper ? 2 : 0));
+      for (const double share : a.share) CHECK((share > 0 && share < 1));
+    }
+    learner->adapt(e.user, e.support, 1)->score(items, after);
+    CHECK(before == after);
+  }
+}
+
 TEST_CASE("nothing to ask, and candidates that are no items, are faults with a reason") {
   Four f;
   const auto fault_of = [&](std::span<const Episode> episodes, std::span<const std::int32_t> candidates) {
@@ -231,45 +299,6 @@ TEST_CASE("a scorer that is constant, or no number, has interests of zero") {
     CHECK(a.change[0] == 0);
     CHECK(std::isfinite(a.mean_change));
   }
-}
-
-// 60 items with three attributes of four values. A user belongs to one of four clubs, which nobody is told: her ratings
-// rise and fall with style by the club's taste, a third as much with size, and not at all with shelf.
-constexpr double kTaste[4][4] = {{1, 1, -1, -1}, {1, -1, 1, -1}, {-1, 1, -1, 1}, {-1, -1, 1, 1}};  // (club, value)
-
-hyperrs::Task planted_task() {
-  hyperrs::Task task;
-  task.objective = hyperrs::Objective::rating;
-  thaw::Dataset& data = task.data;
-  thaw::Philox rng(7, 0);
-  const auto below = [&](std::uint32_t n) { return static_cast<std::int32_t>(rng.below(n)); };
-  for (const char* name : {"shelf", "size", "style"}) {
-    thaw::Attribute& attribute = data.items.attributes.emplace_back();
-    attribute.name = name;
-    for (int v = 0; v < 4; ++v) attribute.values.add(std::string(name) + " " + std::to_string(v));
-  }
-  for (int item = 0; item < 60; ++item) {
-    data.items.ids.add("i" + std::to_string(item));
-    for (thaw::Attribute& attribute : data.items.attributes) {
-      const std::int32_t value = below(4);
-      attribute.append({&value, 1});
-    }
-  }
-  for (std::int32_t user = 0; user < 240; ++user) {
-    data.users.ids.add("u" + std::to_string(user));
-    for (std::int32_t item = 0; item < 60; ++item) {
-      if (rng.uniform() < 0.5) continue;
-      const auto value = [&](std::size_t attribute) { return data.items.attributes[attribute].of(item)[0]; };
-      const double mean = 3 + kTaste[user % 4][value(2)] + 0.33 * kTaste[user % 4][value(1)];
-      data.ratings.push_back({user, item, static_cast<float>(mean + 0.3 * rng.normal())});
-    }
-  }
-  data.lowest = 1, data.highest = 5;
-  auto histories = thaw::make_histories(data, {.seed = 1});
-  CHECK(histories.ok());
-  if (histories) task.histories = std::move(histories.value());
-  task.split = thaw::split_histories(task.histories, data.items.size(), {.cold_items = 0, .seed = 1});
-  return task;
 }
 
 TEST_CASE("planted: what ratings depend on comes first, noise last, as far from each other as was planted") {
