@@ -1,0 +1,94 @@
+// The ways of warming up new items by name. To add one: derive from WarmUp (method.hpp) and list it in kMethods.
+//
+//   const mwuf::MethodEntry* entry = mwuf::find_method("mwuf");
+//   auto method = entry->make(*base, world);
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "mwuf/count_aware.hpp"
+#include "mwuf/cvar.hpp"
+#include "mwuf/item_melu.hpp"
+#include "mwuf/metaemb.hpp"
+#include "mwuf/trainer.hpp"
+#include "mwuf/warm_up.hpp"
+
+namespace mwuf {
+
+struct MethodEntry {
+  const char* name;
+  const char* title;
+  std::unique_ptr<WarmUp> (*make)(ClickBase& base, const ClickWorld& world);
+  std::vector<FineTuning> (*grid)();
+  double item_dropout = 0;  // share of a base's training impressions that read no vector of their item
+  bool bias_terms = false;  // whether the base has them
+};
+
+namespace detail {
+
+template <class Method, class... Options>
+std::unique_ptr<WarmUp> make_method(ClickBase& base, const ClickWorld& world, const Options&... options) {
+  return std::make_unique<Method>(base, world, options...);
+}
+// Inner steps and rates.
+inline std::vector<FineTuning> inner_loop_grid() {
+  std::vector<FineTuning> grid;
+  for (const double rate : {0.01, 0.05, 0.2})
+    for (const int steps : {1, 2, 5, 10, 20}) grid.push_back({.epochs = steps, .rate = rate});
+  return grid;
+}
+inline std::vector<FineTuning> strength_grid() {
+  std::vector<FineTuning> grid;
+  for (const double strength : {0.25, 0.5, 1.0, 2.0, 4.0, 8.0}) grid.push_back({.strength = strength});
+  return grid;
+}
+inline std::unique_ptr<WarmUp> make_mwuf(ClickBase& base, const ClickWorld& world, bool start, bool scales,
+                                         bool shifts) {
+  MetaWarmUpOptions options;
+  options.common_start = start, options.scales = scales, options.shifts = shifts;
+  return make_method<MetaWarmUp>(base, world, options);
+}
+
+}  // namespace detail
+
+inline const MethodEntry kMethods[] = {
+    {"none", "base, random new ids",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_method<RandomStart>(b, w); }, fine_tuning_grid},
+    {"mean", "base, mean vector", [](ClickBase& b, const ClickWorld& w) { return detail::make_method<WarmUp>(b, w); },
+     fine_tuning_grid},
+    {"mean-bias", "base with bias terms, mean vector",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_method<WarmUp>(b, w); }, fine_tuning_grid, 0, true},
+    {"dropoutnet", "DropoutNet", [](ClickBase& b, const ClickWorld& w) { return detail::make_method<WarmUp>(b, w); },
+     fine_tuning_grid, 0.1},
+    {"dropoutnet-half", "DropoutNet, half dropped",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_method<WarmUp>(b, w); }, fine_tuning_grid, 0.5},
+    {"melu", "MeLU, tasks are items",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_method<ItemMelu>(b, w, ItemMeluOptions()); },
+     detail::inner_loop_grid},
+    {"metaemb", "MetaEmb",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_method<MetaEmbedding>(b, w, MetaEmbeddingOptions()); },
+     fine_tuning_grid},
+    {"cvar", "CVAR", [](ClickBase& b, const ClickWorld& w) { return detail::make_method<Cvar>(b, w, CvarOptions()); },
+     fine_tuning_grid},
+    {"mwuf", "MWUF", [](ClickBase& b, const ClickWorld& w) { return detail::make_mwuf(b, w, true, true, true); },
+     fine_tuning_grid},
+    {"mwuf-no-start", "MWUF, random start",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_mwuf(b, w, false, true, true); }, fine_tuning_grid},
+    {"mwuf-no-scale", "MWUF, no scaling",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_mwuf(b, w, true, false, true); }, fine_tuning_grid},
+    {"mwuf-no-shift", "MWUF, no shifting",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_mwuf(b, w, true, true, false); }, fine_tuning_grid},
+    {"best", "MWUF best: count-aware",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_method<CountAware>(b, w, CountAwareOptions()); },
+     detail::strength_grid, 0.5, true},
+};
+
+// Null where there is no method of that name.
+inline const MethodEntry* find_method(std::string_view name) {
+  for (const MethodEntry& entry : kMethods)
+    if (name == entry.name) return &entry;
+  return nullptr;
+}
+
+}  // namespace mwuf
