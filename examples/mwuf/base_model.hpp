@@ -59,6 +59,13 @@ struct ClickRows {
   T finish(const T& logits) const { return reshape(has_first_order ? add(logits, first_order) : logits, {rows()}); }
 };
 
+// The histories of a batch. Items share their table with the candidates, and a new item in a history has its row there.
+template <Value T>
+struct ClickHistory {
+  T vectors;             // (rows, slots, width); zeros in an empty slot
+  thaw::Plain<T> known;  // (rows, slots): 1, and 0 for an empty slot
+};
+
 // Which fields have linear weights; with `none`, bias terms still give one to each user.
 enum class Linear : std::uint8_t { none, all };
 
@@ -70,6 +77,7 @@ struct ClickTables {
   Index width = 0;
   std::uint32_t item_fields = 0;  // bit f: field f is of the item
   int user_field = -1;
+  Index slots = 0;  // of a history
 
   // The rows of the batch's items: (rows, item_width). An unknown item has zeros.
   T item_vectors(const ClickBatch<>& batch) const { return gather(items, thaw::Bags{batch.item, nullptr, batch.rows}); }
@@ -102,6 +110,18 @@ struct ClickTables {
     return out;
   }
 
+  ClickHistory<T> history(const ClickBatch<>& batch) const {
+    thaw::require(slots > 0 && batch.history != nullptr, "ClickTables: the plan or the batch has no histories");
+    const Index total = batch.rows * slots;
+    const T rows = gather(items, thaw::Bags{batch.history, nullptr, total});
+    const T vectors = item_width() > width ? slice(rows, 1, 0, width) : rows;
+    return {reshape(vectors, {batch.rows, slots, width}),
+            thaw::make_constant(items, {batch.rows, slots}, [&](auto* to) {
+              using R = std::remove_pointer_t<decltype(to)>;
+              for (Index i = 0; i < total; ++i) to[i] = batch.history[i] >= 0 ? R(1) : R(0);
+            })};
+  }
+
   // What a meta network may read of an item: the vectors of its fields (rows, item_feature_width()), not of its id.
   T item_features(const ClickBatch<>& batch) const { return fields(fields.bags(batch.field, batch.rows, item_fields)); }
   Index item_feature_width() const { return fields.selected(item_fields) * width; }
@@ -118,6 +138,7 @@ struct ClickTables {
     visit("width", m.width...);
     visit("item_fields", m.item_fields...);
     visit("user_field", m.user_field...);
+    visit("slots", m.slots...);
   }
 };
 
@@ -133,6 +154,7 @@ inline ClickTables<Spec> click_tables_spec(const FieldPlan& plan, const BaseOpti
   }
   out.width = options.width;
   out.user_field = plan.user_id;
+  out.slots = plan.history;
   out.items =
       Spec{{plan.items, options.width + (options.bias_terms ? 1 : 0)}, {thaw::Init::Kind::normal, options.deviation}};
   out.items.row_table = true;

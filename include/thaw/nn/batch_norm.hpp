@@ -1,4 +1,4 @@
-// BatchNorm: batch normalisation over the rows of a matrix (Ioffe and Szegedy, 2015), with running statistics.
+// BatchNorm: batch normalisation of one axis, the last if not told (Ioffe and Szegedy, 2015), with running statistics.
 //
 //   thaw::BatchNorm<thaw::Spec> plan = thaw::batch_norm_spec(64);
 //   auto y = norm(x);                              // as deployed: the running statistics are constants
@@ -7,7 +7,7 @@
 //   update.commit();                               // a trainer's word; without it nothing has changed
 //
 // The running statistics are tensors of the model, so that files hold them, but no gradient reaches them. An optimiser
-// with decay would shrink them: use none. Not for images: one channel is one column.
+// with decay would shrink them: use none.
 #pragma once
 
 #include "thaw/nn/field_embedding.hpp"
@@ -59,37 +59,44 @@ Plain<T> plain(const T& x) {
 
 }  // namespace detail
 
-// Normalisation of the columns of x (rows, width) without weights. `mean` and `variance` (width) are running ones.
+// Normalisation of x along one axis without weights: (x - mean) / sqrt(variance + epsilon), statistics over all others.
 template <Value T>
-struct ColumnStatistics {
-  T mean, variance;
+struct AxisStatistics {
+  T mean, variance;  // (width), the running ones
   double epsilon = 1e-5, momentum = 0.1;
 
-  // (x - mean) / sqrt(variance + epsilon) with the running statistics.
-  T operator()(const T& x) const {
-    const Plain<T> inverse = make_constant(x, {width()}, [&](auto* to) {
+  // With the running statistics. The axis has `width()` elements; a negative one counts from the last.
+  T operator()(const T& x, int axis = -1) const {
+    const Shape along = along_axis(x, axis);
+    const Plain<T> inverse = make_constant(x, along, [&](auto* to) {
       using R = std::remove_pointer_t<decltype(to)>;
       for (Index j = 0; j < width(); ++j) to[j] = R(1) / Sqrt::value(variance[j] + static_cast<R>(epsilon));
     });
-    return mul(sub(x, detail::plain(mean)), inverse);
+    return mul(sub(x, reshape(detail::plain(mean), along)), inverse);
   }
-  // With the statistics of the rows of x, which `update` is told. The variance it is told is the unbiased one.
+  // With the statistics of x itself, which `update` is told. The variance it is told is the unbiased one.
   template <class Real>
-  T train(const T& x, StatisticsUpdate<Real>& update) const {
-    const Index rows = x.shape[0];
-    require(x.shape.rank == 2 && x.shape[1] == width() && rows > 0, "BatchNorm: input ", x.shape, " for ", width(),
-            " columns");
-    const double share = 1.0 / static_cast<double>(rows);
-    const T middle = scale(sum_to(x, {1, width()}), share);
+  T train(const T& x, StatisticsUpdate<Real>& update, int axis = -1) const {
+    const Shape along = along_axis(x, axis);
+    const double count = static_cast<double>(x.shape.size() / width());
+    const T middle = scale(sum_to(x, along), 1 / count);
     const T centred = sub(x, middle);
-    const T spread = scale(sum_to(square(centred), {1, width()}), share);
-    const auto unbiased =
-        scale(detail::plain(spread), rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 1);
+    const T spread = scale(sum_to(square(centred), along), 1 / count);
+    const auto unbiased = scale(detail::plain(spread), count > 1 ? count / (count - 1) : 1.0);
     update.add(mean.data, middle.data, width(), momentum);
     update.add(variance.data, unbiased.data, width(), momentum);
     return div(centred, sqrt(shift(spread, epsilon)));
   }
   Index width() const { return mean.shape[0]; }
+  // A shape of ones but for the axis, which stretches to x.
+  Shape along_axis(const T& x, int axis) const {
+    const int at = axis < 0 ? axis + x.shape.rank : axis;
+    require(at >= 0 && at < x.shape.rank && x.shape[at] == width() && x.shape.size() > 0, "BatchNorm: axis ", axis,
+            " of an input ", x.shape, " should have ", width(), " elements");
+    Shape along = x.shape;
+    for (int i = 0; i < along.rank; ++i) along[i] = i == at ? width() : 1;
+    return along;
+  }
 
   static void each(auto&& visit, auto&... m) {
     visit("running_mean", m.mean...);
@@ -103,26 +110,32 @@ template <Value T>
 struct BatchNorm {
   T weight;  // (width)
   T bias;    // (width)
-  ColumnStatistics<T> statistics;
+  AxisStatistics<T> statistics;
 
-  T operator()(const T& x) const { return add(mul(statistics(x), weight), bias); }
+  T operator()(const T& x, int axis = -1) const { return weigh(statistics(x, axis), axis); }
   template <class Real>
-  T train(const T& x, StatisticsUpdate<Real>& update) const {
-    return add(mul(statistics.train(x, update), weight), bias);
+  T train(const T& x, StatisticsUpdate<Real>& update, int axis = -1) const {
+    return weigh(statistics.train(x, update, axis), axis);
   }
   static void each(auto&& visit, auto&... m) {
     visit("weight", m.weight...);
     visit("bias", m.bias...);
     visit("statistics", m.statistics...);
   }
+
+ private:
+  T weigh(const T& normal, int axis) const {
+    const Shape along = statistics.along_axis(normal, axis);
+    return add(mul(normal, reshape(weight, along)), reshape(bias, along));
+  }
 };
 
-inline ColumnStatistics<Spec> column_statistics_spec(Index width, double epsilon = 1e-5, double momentum = 0.1) {
+inline AxisStatistics<Spec> axis_statistics_spec(Index width, double epsilon = 1e-5, double momentum = 0.1) {
   return {Spec{{width}, {Init::Kind::constant, 0}}, Spec{{width}, {Init::Kind::constant, 1}}, epsilon, momentum};
 }
 inline BatchNorm<Spec> batch_norm_spec(Index width, double epsilon = 1e-5, double momentum = 0.1) {
   return {Spec{{width}, {Init::Kind::constant, 1}}, Spec{{width}, {Init::Kind::constant, 0}},
-          column_statistics_spec(width, epsilon, momentum)};
+          axis_statistics_spec(width, epsilon, momentum)};
 }
 
 }  // namespace thaw::inline v0
