@@ -42,8 +42,8 @@ def restart(options):
     os.execve(sys.executable, [sys.executable] + sys.argv, env)
 
 
-def report(options, case, step):
-    """Median of the steps after two that do not count, as one JSON line."""
+def report(options, case, step, **more):
+    """Median of the steps after two that do not count, as one JSON line with whatever `more` says."""
     step(), step()
     times, end = [], time.perf_counter() + options.seconds
     while len(times) < options.steps or time.perf_counter() < end:
@@ -52,4 +52,4 @@ def report(options, case, step):
         times.append(1e3 * (time.perf_counter() - start))
     side = "PyTorch" if options.tuned else "PyTorch as it comes"
     line = {"case": case, "side": side, "threads": options.threads, "ms": statistics.median(times)}
-    print(json.dumps(dict(line, ms_min=min(times), steps=len(times))), flush=True)
+    print(json.dumps(dict(line, ms_min=min(times), steps=len(times), **more)), flush=True)
