@@ -4,7 +4,7 @@
 usage: docs.py <root of the repository> [<folder for the HTML>]
 
 Every relative link in README, CONTRIBUTING, docs and the examples' READMEs must lead to a file, and its #part to a
-heading. Every public header must be named in docs/reference (one page or a folder of them).
+heading. The reference is written from the headers, each of which must say what it is (reference.py).
 """
 import html
 import pathlib
@@ -12,6 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
+
+sys.dont_write_bytecode = True
+import reference  # noqa: E402
 
 LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 STYLE = """<style>body{max-width:50rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 sans-serif}
@@ -47,23 +50,6 @@ def check_links(root, pages):
                 yield f"{where}: {name or 'this page'} has no heading #{part}"
 
 
-def check_reference(root):
-    pages = [root / "docs" / "reference.md", *sorted((root / "docs" / "reference").rglob("*.md"))]
-    pages = [page for page in pages if page.exists()]
-    if not pages:
-        print("docs/reference does not exist yet: its coverage is not checked")
-        return
-    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
-    library = root / "include" / "thaw"
-    for header in sorted(library.rglob("*.hpp")):
-        name = header.relative_to(library).as_posix()
-        if name not in text and "/kernels/" not in name:
-            yield f"docs/reference does not mention {name}"
-    for name in sorted(set(re.findall(r"\b((?:\w+/)+\w+\.hpp)\b", text))):
-        if name.startswith(tuple(f"{p.name}/" for p in library.iterdir() if p.is_dir())) and not (library / name).exists():
-            yield f"docs/reference mentions {name}, which does not exist"
-
-
 def convert_tables(text):
     """cmark has no tables: turns the usual kind into HTML."""
     def table(match):
@@ -79,29 +65,33 @@ def convert_tables(text):
     return "".join(p if p.startswith("```") else pattern.sub(table, p) for p in parts)
 
 
-def write_html(root, pages, folder):
-    for page in pages:
-        text = convert_tables(page.read_text(encoding="utf-8"))
+def write_html(texts, folder):
+    """texts: {page below the folder, ending in .md: its Markdown}"""
+    for page, text in texts.items():
+        text = convert_tables(text)
         body = subprocess.run(["cmark", "--unsafe"], input=text, capture_output=True, text=True, check=True).stdout
         body = re.sub(r'href="([^":]*)\.md(["#])', r'href="\1.html\2', body)
         body = re.sub(r"<(h\d)>(.*?)</\1>", lambda m: '<{0} id="{1}">{2}</{0}>'.format(
             m.group(1), re.sub(r"\s", "-", re.sub(r"<[^>]*>|[^\w\s-]", "", m.group(2).lower())), m.group(2)), body)
-        out = folder / page.relative_to(root).with_suffix(".html")
+        out = folder / page.with_suffix(".html")
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(f'<!doctype html><meta charset="utf-8"><title>{page.stem}</title>{STYLE}\n{body}', encoding="utf-8")
-    print(f"docs: {len(pages)} pages in {folder}")
+    print(f"docs: {len(texts)} pages in {folder}, the reference from {folder / 'reference' / 'index.html'} on")
 
 
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
     pages = [page for page in (root / "README.md", root / "CONTRIBUTING.md", root / "CHANGELOG.md") if page.exists()]
     pages += sorted((root / "docs").rglob("*.md")) + sorted((root / "examples").rglob("*.md"))
-    problems = list(check_links(root, pages)) + list(check_reference(root))
+    headers, silent = reference.pages(root)
+    problems = list(check_links(root, pages)) + [f"{name} does not say what it is" for name in silent]
     for problem in problems:
         print(problem)
     print(f"docs: {len(pages)} pages checked, {len(problems)} problems")
     if len(sys.argv) > 2 and shutil.which("cmark"):
-        write_html(root, pages, pathlib.Path(sys.argv[2]))
+        texts = {page.relative_to(root): page.read_text(encoding="utf-8") for page in pages}
+        texts.update({pathlib.Path("reference") / name: text for name, text in headers.items()})
+        write_html(texts, pathlib.Path(sys.argv[2]))
     return 1 if problems else 0
 
 
