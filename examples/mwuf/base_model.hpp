@@ -80,7 +80,7 @@ struct ClickTables {
   Index slots = 0;  // of a history
 
   // The rows of the batch's items: (rows, item_width). An unknown item has zeros.
-  T item_vectors(const ClickBatch<>& batch) const { return gather(items, thaw::Bags{batch.item, nullptr, batch.rows}); }
+  T item_vectors(const ClickBatch<>& batch) const { return thaw::look_up(items, thaw::Bags{batch.item, nullptr, batch.rows}); }
   // Width of an item's row: the vector, and the bias where there are bias terms.
   Index item_width() const { return items.shape[1]; }
 
@@ -113,7 +113,7 @@ struct ClickTables {
   ClickHistory<T> history(const ClickBatch<>& batch) const {
     thaw::require(slots > 0 && batch.history != nullptr, "ClickTables: the plan or the batch has no histories");
     const Index total = batch.rows * slots;
-    const T rows = gather(items, thaw::Bags{batch.history, nullptr, total});
+    const T rows = thaw::look_up(items, thaw::Bags{batch.history, nullptr, total});
     const T vectors = item_width() > width ? slice(rows, 1, 0, width) : rows;
     return {reshape(vectors, {batch.rows, slots, width}),
             thaw::make_constant(items, {batch.rows, slots}, [&](auto* to) {

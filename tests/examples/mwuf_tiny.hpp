@@ -75,6 +75,19 @@ inline double norm(const A& a) {
   return std::sqrt(squares);
 }
 
+// Random weights, and running statistics of something that was seen.
+template <class Plan>
+auto random_base(Host& host, const Plan& plan) {
+  auto model = random_model(host, plan, 0.5);
+  thaw::for_each_tensor(
+      [&](const thaw::Path& path, A& a) {
+        if (std::strstr(path.text, "running_variance") == nullptr) return;
+        for (double& x : a) x = 0.5 + x * x;
+      },
+      model);
+  return model;
+}
+
 // The model whose weights are the parts of one vector; statistics are constants.
 template <class T, class Plan>
 auto unpack(const Plan& plan, const T& packed, const A& statistics) {

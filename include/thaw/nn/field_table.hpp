@@ -9,6 +9,7 @@
 // The same numbers as a FieldEmbedding for each field, joined. Not for fields of different widths.
 #pragma once
 
+#include "thaw/backend/threads.hpp"
 #include "thaw/nn/field_embedding.hpp"
 
 namespace thaw::inline v0 {
@@ -45,6 +46,62 @@ struct FieldBags {
   int fields = 0;
 };
 
+namespace op {
+
+// gather for one id a bag, with the threads of the context; for other bags it is gather itself.
+struct LookUp {
+  static constexpr const char* name = "look_up";
+  static constexpr bool gathers_rows = true;
+  using Attr = Gather::Attr;
+  template <class T>
+  static Shape shape(const Attr& attr, const T* in, int n) {
+    return Gather::shape(attr, in, n);
+  }
+  template <class A>
+  static A forward(const Attr& attr, const A* in, int n, bool record) {
+    if (attr.bags.offsets != nullptr) return Gather::forward(attr, in, n, record);
+    auto& context = context_of(in, n, name);
+    A out = A::make(context, shape(attr, in, n));
+    check_ids(attr.bags, in[0].shape[0], name);
+    const Index rows = attr.bags.count, width = in[0].shape[1];
+    const int parts = out.size() < kSmall ? 1 : threads_of(context);
+    in_parallel(parts, [&](int part) {
+      const Index end = rows * (part + 1) / parts;
+      for (Index r = rows * part / parts; r < end; ++r)
+        copy_row(in[0].data, attr.bags.ids[r], width, out.data + r * width);
+    });
+    return out;
+  }
+  template <class T>
+  static void vjp(const Attr& attr, const T& g, const T&, const T* in, int, Adjoints<T>& d) {
+    d.give(0, scatter(g, attr.bags, in[0].shape[0]));
+  }
+
+ private:
+  static constexpr Index kSmall = 1 << 16;  // numbers for which a second thread costs more than it brings
+
+  template <class R>
+  static void copy_row(const R* table, std::int32_t id, Index width, R* to) {
+    constexpr Index kLanes = 16;  // a fixed number, which the compiler turns into vectors
+    Index j = 0;
+    if (id < 0) {
+      for (; j < width; ++j) to[j] = 0;
+      return;
+    }
+    const R* from = table + id * width;
+    for (; j + kLanes <= width; j += kLanes) __builtin_memcpy(to + j, from + j, kLanes * sizeof(R));
+    for (; j < width; ++j) to[j] = from[j];
+  }
+};
+
+}  // namespace op
+
+// The rows of a table that bags name, as gather, but fast where every bag is one id.
+template <Value T>
+T look_up(const T& table, const Bags& bags) {
+  return apply<op::LookUp>({bags}, {table});
+}
+
 namespace detail {
 
 // One field's ids in the numbering of the shared table: known ids move up, unknown ones stay below zero.
@@ -79,7 +136,7 @@ struct FieldTable {
   template <class Number>
   T operator()(const FieldBags<Number>& entries) const {
     const Index width = table.shape[1];
-    T vectors = gather(table, entries.bags);
+    T vectors = look_up(table, entries.bags);
     if constexpr (!std::is_same_v<T, Spec>) {
       if (entries.factors != nullptr)
         vectors = mul(vectors, Plain<T>::view(*table.context, entries.factors, {entries.bags.count, 1}));

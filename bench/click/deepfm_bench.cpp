@@ -1,0 +1,185 @@
+// DeepFM on clicks: training steps and scoring.
+//
+//   g++ -std=c++20 -O2 -fopenmp -Iinclude -Iexamples -Ibench bench/click/deepfm_bench.cpp -o deepfm_bench
+//   ./deepfm_bench [threads] [seconds] [case]      # one JSON line a case
+//   ./deepfm_bench dump click.safetensors          # weights, inputs and results for bench/peers/ctr_peer.py
+//
+// Eight fields of 12,500 values, vectors of 16, layers 64 and 64, a linear weight for each value: 1.7 million weights.
+// Ids are drawn so that small ones are frequent; 16 batches in turn.
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "measure.hpp"
+#include "mwuf/models.hpp"
+#include "thaw/backend/cpu_eigen.hpp"
+#include "thaw/core/growing_arena.hpp"
+#include "thaw/file/safetensors_write.hpp"
+#include "thaw/optim/table_adam.hpp"
+
+namespace {
+
+using thaw::Index;
+using Backend = thaw::CpuEigen;
+using Plan = mwuf::DeepFm<thaw::Spec>;
+
+constexpr int kFields = 8, kBatches = 16;
+constexpr Index kValues = 12500;
+
+mwuf::FieldPlan field_plan() {
+  static const char* const names[] = {"user", "a", "b", "c", "d", "e", "f"};
+  mwuf::FieldPlan plan;
+  plan.items = kValues;
+  plan.user_id = 0;
+  for (const char* name : names) plan.add({name, mwuf::Side::user, thaw::FieldKind::categorical, kValues});
+  return plan;
+}
+Plan model_plan() {
+  mwuf::BaseOptions options;
+  options.bias_terms = true;  // the item has a linear weight as the other fields have
+  return Plan::spec(field_plan(), options);
+}
+
+// Batches of `rows` impressions.
+struct Clicks {
+  std::vector<std::int32_t> ids[kFields];  // (kBatches * rows); the last is the item
+  std::vector<float> labels;
+  Index rows;
+
+  explicit Clicks(Index rows_of_batch) : rows(rows_of_batch) {
+    thaw::Philox rng(11);
+    for (auto& column : ids)
+      for (Index i = 0; i < kBatches * rows; ++i)
+        column.push_back(static_cast<std::int32_t>(std::pow(rng.uniform(), 3) * static_cast<double>(kValues)));
+    for (Index i = 0; i < kBatches * rows; ++i) labels.push_back(rng.below(2) == 0 ? 0.0F : 1.0F);
+  }
+  mwuf::ClickBatch<> batch(int which) const {
+    const Index at = which % kBatches * rows;
+    mwuf::ClickBatch<> out;
+    out.rows = rows;
+    out.item = ids[kFields - 1].data() + at;
+    for (int f = 0; f + 1 < kFields; ++f) out.field[f].bags = {ids[f].data() + at, nullptr, rows, false};
+    out.labels = labels.data() + at;
+    return out;
+  }
+};
+
+class Trainer {
+ public:
+  Trainer(int threads, thaw::Untouched untouched)
+      : weights_{&weight_arena_, threads},
+        context_{&arena_, threads},
+        parameters_(model_plan(), weights_, 7),
+        tape_(context_),
+        adam_(parameters_, {.untouched = untouched}) {}
+
+  double step(const mwuf::ClickBatch<>& batch) {
+    thaw::Scope scope(tape_);
+    const auto net = parameters_.on(tape_);
+    const auto loss = mwuf::click_loss(net.logits(batch, net.tables.item_vectors(batch)), batch);
+    adam_.step(parameters_, parameters_.gradient(loss), 1e-3);
+    return static_cast<double>(loss.item());
+  }
+  // Probabilities (rows).
+  void score(const mwuf::ClickBatch<>& batch, float* out) {
+    thaw::ArenaScope scope(arena_);
+    const auto net = thaw::map_unnamed<thaw::Array<float, Backend>>(
+        parameters_.values(), [&](const auto& a) { return thaw::on<Backend>(context_, a); });
+    const auto p = thaw::sigmoid(net.logits(batch, net.tables.item_vectors(batch)));
+    for (Index i = 0; i < batch.rows; ++i) out[i] = p[i];
+  }
+  auto& parameters() { return parameters_; }
+
+ private:
+  thaw::GrowingArena weight_arena_, arena_;
+  Backend::Context weights_, context_;
+  thaw::Parameters<Plan, float, Backend> parameters_;
+  thaw::Tape<float, Backend> tape_;
+  thaw::TableAdam<float, Backend> adam_;
+};
+
+struct Run {
+  int threads;
+  double seconds;
+  const char* wanted;
+
+  template <class Call>
+  void operator()(const std::string& name, double flop, Call call) const {
+    if (wanted != nullptr && name.find(wanted) == std::string::npos) return;
+    bench::print(name.c_str(), "thaw", threads, bench::times(5, seconds, call), flop, 0);
+  }
+};
+
+double forward_flop(Index rows) {
+  const double layers = 2.0 * (128 * 64 + 64 * 64 + 64) + 4.0 * kFields * 16;
+  return static_cast<double>(rows) * layers;
+}
+
+void measure(const Run& run) {
+  for (const Index rows : {Index(2048), Index(128)}) {
+    const Clicks clicks(rows);
+    const std::string size = " batch " + std::to_string(rows);
+    for (const bool dense : {true, false}) {
+      Trainer trainer(run.threads, dense ? thaw::Untouched::move : thaw::Untouched::rest);
+      int k = 0;
+      run((dense ? "deepfm train dense" : "deepfm train sparse") + size, 3 * forward_flop(rows),
+          [&] { trainer.step(clicks.batch(++k)); });
+    }
+  }
+  Trainer trainer(run.threads, thaw::Untouched::rest);
+  for (const Index rows : {Index(2048), Index(500), Index(1)}) {
+    const Clicks clicks(rows);
+    std::vector<float> out(static_cast<std::size_t>(rows));
+    int k = 0;
+    run("deepfm score " + std::to_string(rows), forward_flop(rows),
+        [&] { trainer.score(clicks.batch(++k), out.data()); });
+  }
+}
+
+// Ten dense steps and ten sparse ones on one batch each from the same start, and the scores of that start.
+int dump(const char* path) {
+  const Clicks clicks(256);
+  Trainer trainer(1, thaw::Untouched::move), sparse(1, thaw::Untouched::rest);
+  thaw::SafetensorsWriter writer;
+  std::vector<std::vector<float>> kept;
+  thaw::for_each_tensor(
+      [&](const thaw::Path& name, auto& tensor) {
+        // Larger than the start, so that every part of the model shows.
+        for (float& x : tensor) x *= 20;
+        kept.emplace_back(tensor.begin(), tensor.end());
+        writer.add(std::string("weights.") + name.text, thaw::TensorTypeOf<float>::value, tensor.shape.dims,
+                   tensor.shape.rank, kept.back().data());
+      },
+      trainer.parameters().values());
+  int at = 0;
+  thaw::for_each_tensor(
+      [&](const thaw::Path&, auto& tensor) {
+        std::memcpy(tensor.data, kept[static_cast<std::size_t>(at++)].data(),
+                    static_cast<std::size_t>(tensor.size()) * sizeof(float));
+      },
+      sparse.parameters().values());
+  for (int f = 0; f < kFields; ++f) writer.add("input.ids." + std::to_string(f), {256}, clicks.ids[f].data());
+  writer.add("input.labels", {256}, clicks.labels.data());
+  std::vector<float> scores(256);
+  trainer.score(clicks.batch(0), scores.data());
+  writer.add("output.scores", {256}, scores.data());
+  std::vector<double> losses, sparse_losses;
+  for (int t = 0; t < 10; ++t) losses.push_back(trainer.step(clicks.batch(0)));
+  for (int t = 0; t < 10; ++t) sparse_losses.push_back(sparse.step(clicks.batch(0)));
+  writer.add("output.losses", {10}, losses.data());
+  writer.add("output.sparse_losses", {10}, sparse_losses.data());
+  const auto done = writer.write(path);
+  if (!done) std::fprintf(stderr, "%s\n", done.fault().text);
+  return done ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count > 2 && std::strcmp(arguments[1], "dump") == 0) return dump(arguments[2]);
+  measure({count > 1 ? std::atoi(arguments[1]) : 2, count > 2 ? std::atof(arguments[2]) : 5,
+           count > 3 ? arguments[3] : nullptr});
+  return 0;
+}
