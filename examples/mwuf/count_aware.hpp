@@ -89,6 +89,11 @@ class CountAware final : public WarmUp {
     items.erase(std::unique(items.begin(), items.end()), items.end());
     for (const std::int32_t item : items) solve(item, tuning.strength);
   }
+  // What a vector of the item is worth before its impressions: its most probable value, and the inverse of its spread.
+  std::span<const float> prior(std::int32_t item) const {
+    return {prior_.data() + static_cast<std::size_t>(item) * size_, size_};
+  }
+  std::span<const double> precision() const { return precision_; }
 
  private:
   // Features of items with a 1 in front: (items, feature width + 1).

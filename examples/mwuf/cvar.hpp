@@ -15,10 +15,11 @@
 
 namespace mwuf {
 
+template <Value P>
 struct CvarInput {
-  const FloatArray& vectors;    // (rows, width) of the ids
-  const FloatArray& frequency;  // (rows, 1)
-  const FloatArray& noise;      // (rows, 2 width), standard normal
+  P vectors;    // (rows, width) of the ids
+  P frequency;  // (rows, 1)
+  P noise;      // (rows, 2 width), standard normal
 };
 
 template <Value T>
@@ -31,7 +32,7 @@ struct CvarNetwork {
   struct Output {
     T warm, restored, distance;  // (rows, width), (rows, width), a scalar
   };
-  Output operator()(const ClickBatch<>& batch, const CvarInput& in) const {
+  Output operator()(const ClickBatch<>& batch, const CvarInput<thaw::Plain<T>>& in) const {
     const Index width = decoder.bias.shape[0];
     const T code = encoder(in.vectors);
     const T expected = prior(side(side.bags(batch.field, batch.rows, item_fields)));
@@ -54,7 +55,7 @@ struct CvarNetwork {
     const Index width = decoder.bias.shape[0];
     return thaw::exp(thaw::scale(thaw::slice(code, 1, width, width), 0.5));
   }
-  T decode(const T& code, const T& sd, const CvarInput& in, Index noise_from) const {
+  T decode(const T& code, const T& sd, const CvarInput<thaw::Plain<T>>& in, Index noise_from) const {
     const Index width = decoder.bias.shape[0];
     const auto noise = thaw::scale(thaw::slice(in.noise, 1, noise_from, width), kNoise);
     const T z = thaw::add(thaw::slice(code, 1, 0, width), thaw::mul(sd, noise));
@@ -100,9 +101,11 @@ class Cvar final : public WarmUp {
   void learn() override {
     const std::span<float> table = base_.item_table();
     std::copy(table.begin(), table.end(), ids_.values().begin());
+    std::vector<std::int32_t> order(world_.old_rows().begin(), world_.old_rows().end());
     for (int e = 0; e < options_.epochs; ++e) {
       std::fill(seen_.begin(), seen_.end(), 0);
-      each_batch(world_.old_rows(), options_.batch, [&](Rows rows) {
+      shuffle(order, world_.seed, 500 + static_cast<std::uint64_t>(e));
+      each_batch(order, options_.batch, [&](Rows rows) {
         learn_batch(batches_.fill(rows), options_.repeats);
         count(rows);
       });
@@ -127,15 +130,14 @@ class Cvar final : public WarmUp {
   void count(Rows rows) {
     for (const std::int32_t r : rows) ++seen_[static_cast<std::size_t>(world_.item_of(r))];
   }
-  // use(output, context) of the network over whatever value type `net` has.
+  // What the network makes of the batch that was read.
   template <class Net>
   auto output(const Net& net, Backend::Context& context, const ClickBatch<>& batch) const {
     const auto view = [&](const std::vector<float>& data, Index width) {
       return FloatArray::view(context, data.data(), {batch.rows, width});
     };
-    const FloatArray vectors = view(vectors_, base_.width()), frequency = view(frequency_, 1),
-                     noise = view(noise_, 2 * base_.width());
-    return net(batch, CvarInput{vectors, frequency, noise});
+    return net(batch, CvarInput<FloatArray>{view(vectors_, base_.width()), view(frequency_, 1),
+                                            view(noise_, 2 * base_.width())});
   }
   void read(const ClickBatch<>& batch, bool noisy) {
     const auto rows = static_cast<std::size_t>(batch.rows), width = static_cast<std::size_t>(base_.width());

@@ -23,6 +23,8 @@ struct MethodEntry {
   std::vector<FineTuning> (*grid)();
   double item_dropout = 0;  // share of a base's training impressions that read no vector of their item
   bool bias_terms = false;  // whether the base has them
+  std::unique_ptr<ClickBase> (*own_base)(const ClickWorld& world) =
+      nullptr;  // trained; null: the base that is asked for
 };
 
 namespace detail {
@@ -40,7 +42,7 @@ inline std::vector<FineTuning> inner_loop_grid() {
 }
 inline std::vector<FineTuning> strength_grid() {
   std::vector<FineTuning> grid;
-  for (const double strength : {0.25, 0.5, 1.0, 2.0, 4.0, 8.0}) grid.push_back({.strength = strength});
+  for (const double strength : {0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0}) grid.push_back({.strength = strength});
   return grid;
 }
 inline std::unique_ptr<WarmUp> make_mwuf(ClickBase& base, const ClickWorld& world, bool start, bool scales,
@@ -80,8 +82,11 @@ inline const MethodEntry kMethods[] = {
     {"mwuf-no-shift", "MWUF, no shifting",
      [](ClickBase& b, const ClickWorld& w) { return detail::make_mwuf(b, w, true, true, false); }, fine_tuning_grid},
     {"best", "MWUF best: count-aware",
+     [](ClickBase& b, const ClickWorld& w) { return detail::make_method<CountAware>(b, w, CountAwareOptions{-1}); },
+     detail::strength_grid, 0, false, [](const ClickWorld& w) { return make_taste_base(w); }},
+    {"count-aware", "count-aware vectors, base with bias terms",
      [](ClickBase& b, const ClickWorld& w) { return detail::make_method<CountAware>(b, w, CountAwareOptions()); },
-     detail::strength_grid, 0.5, true},
+     detail::strength_grid, 0, true},
 };
 
 // Null where there is no method of that name.

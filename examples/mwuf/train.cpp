@@ -65,9 +65,15 @@ class Trainer {
   thaw::Result<ClickBase*> base(const MethodEntry& entry, const ClickWorld& world) {
     const double share = o_.dropout >= 0 && entry.item_dropout > 0 ? o_.dropout : entry.item_dropout;
     const std::string key = std::to_string(world.seed) + (world.task == &task_ ? " new " : " pseudo ") +
-                            std::to_string(share) + (entry.bias_terms ? " biased" : "");
+                            std::to_string(share) + (entry.bias_terms ? " biased" : "") +
+                            (entry.own_base != nullptr ? entry.name : "");
     if (const auto found = bases_.find(key); found != bases_.end()) return found->second.get();
     const double start = seconds();
+    if (entry.own_base != nullptr) {
+      bases_[key] = entry.own_base(world);
+      std::fprintf(stderr, "base %s: %.1f s\n", key.c_str(), seconds() - start);
+      return bases_[key].get();
+    }
     auto made = make_base(o_.base, world, base_options(entry));
     if (!made) return made.fault();
     BaseTraining training;
@@ -132,7 +138,30 @@ class Trainer {
       for (int p = 0; p < 4; ++p) std::printf(" %.4f", f1[p]);
       std::printf("\n");
     }
+    relative(order);
     bootstrap(order);
+  }
+  // Mean AUC over the runs of a line.
+  double mean_auc_of(Line& line, thaw::Phase phase, thaw::EvaluationOrder order) {
+    double sum = 0;
+    for (PhaseScores& run : line.runs) sum += report_of(task_, run, phase, order).auc.value;
+    return sum / static_cast<double>(line.runs.size());
+  }
+  // By how much each line improves on the base as it is.
+  void relative(thaw::EvaluationOrder order) {
+    Line* reference = nullptr;
+    for (Line& line : lines_)
+      if (line.title == find_method("none")->title) reference = &line;
+    if (reference == nullptr) return;
+    std::printf("RelaImpr over the base with random new ids, percent\n");
+    for (Line& line : lines_) {
+      std::printf("%-32s", line.title.c_str());
+      for (const thaw::Phase phase : thaw::kPhases)
+        std::printf(
+            " %+6.1f",
+            thaw::relative_improvement(mean_auc_of(line, phase, order), mean_auc_of(*reference, phase, order)).value);
+      std::printf("\n");
+    }
   }
   // The last line against every other, in the first seed.
   void bootstrap(thaw::EvaluationOrder order) {

@@ -18,6 +18,7 @@
 #include "mwuf/dropoutnet.hpp"
 #include "mwuf/method.hpp"
 #include "mwuf/models.hpp"
+#include "mwuf/taste_base.hpp"
 #include "thaw/baselines/click_counts.hpp"
 #include "thaw/eval/click_metrics.hpp"
 
@@ -27,6 +28,7 @@ struct BaseTraining {
   Index batch = 256;
   double rate = 1e-3;
   int epochs = 1;
+  double rate_fall = 0;  // share of the rate that is gone after the last epoch
   ItemDropperOptions dropout = {};
 };
 
@@ -39,13 +41,27 @@ inline double train_base(ClickBase& base, const ClickWorld& world, const BaseTra
   for (int e = 0; e < training.epochs; ++e) {
     shuffle(rows, world.seed, static_cast<std::uint64_t>(e));
     double sum = 0;
+    const double rate = training.rate * (1 - training.rate_fall * e / training.epochs);
     each_batch(rows, training.batch, [&](Rows part) {
       const ItemDropout dropout = dropper.next(base, world.old_items(), static_cast<Index>(part.size()));
-      sum += static_cast<double>(part.size()) * base.train(batches.fill(part), training.rate, dropout);
+      sum += static_cast<double>(part.size()) * base.train(batches.fill(part), rate, dropout);
     });
     loss = rows.empty() ? 0 : sum / static_cast<double>(rows.size());
   }
   return loss;
+}
+
+// The base of `best`, trained.
+inline std::unique_ptr<ClickBase> make_taste_base(const ClickWorld& world, const TasteOptions& options = {}) {
+  auto base = std::make_unique<TasteBase>(*world.task, options, world.seed);
+  BaseTraining training;
+  training.batch = 1024;
+  training.rate = options.rate;
+  training.rate_fall = 0.9;
+  training.epochs = options.epochs;
+  training.dropout = {.share = options.item_dropout, .zero = true};
+  train_base(*base, world, training);
+  return base;
 }
 
 // The base of that name at its start. Errors: no such base.
