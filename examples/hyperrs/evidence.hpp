@@ -1,151 +1,192 @@
 // Evidence: what simple methods say about every item, given a user's support; the features that a learner starts from.
 //
-//   hyperrs::Evidence evidence(world, {.folds = 4});
-//   evidence.fill(fold, support_items, out);          // out (Evidence::kCount, items)
+//   hyperrs::Evidence evidence(world, {});
+//   evidence.fill(user, support_items, out);          // out (evidence.count(), items)
 //
-// EASE, a random walk with a popularity penalty (RP3beta), item neighbours and popularity, each brought to mean 0 and
-// variance 1 over the known items, so that numbers mean the same for any support and data set. For a training user the
-// methods are fitted without her part of the users (cross-fitting): otherwise they would have seen her answers. A
-// catalogue that is too large for EASE goes without it. Not a recommender: a learner weighs these.
+// The logarithms of what EASE, item neighbours and a random walk say and of popularity, and for each attribute how much
+// an item's values overlap with the support's and how popular items with its values are. Logarithms because a softmax
+// over weighted logarithms multiplies; the numbers themselves let a few items of one method outweigh all others. A
+// training user is scored as if she had never been in the data (exactly: ease_without_user.hpp, shared_users.hpp), as a
+// new user is; otherwise the methods would have seen her answers. Not a recommender: a learner weighs these.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "hyperrs/ease_without_user.hpp"
 #include "hyperrs/learner.hpp"
-#include "thaw/baselines/ease.hpp"
-#include "thaw/baselines/item_knn.hpp"
-#include "thaw/baselines/random_walk.hpp"
-#include "thaw/core/random.hpp"
+#include "hyperrs/shared_users.hpp"
+#include "thaw/graph/attribute_profiles.hpp"
 
 namespace hyperrs {
 
 struct EvidenceOptions {
-  int folds = 4;
-  double regularization = 500;
-  double popularity_penalty = 0.4;
-  std::int32_t neighbours = 200;
-  std::int32_t most_items = 12'000;  // of EASE, whose memory is 4 bytes x items^2 a fold
+  double regularization = 100;      // of EASE
+  double shrinkage = 5;             // of item neighbours
+  double floor = 0.5;               // of a method's score, times its mean, before the logarithm
+  double alpha = 0.6;               // of the walk
+  int attributes = 4;               // at most; the first ones
+  std::int32_t most_rows = 12'000;  // of the inverse of EASE; where users and items are both more, it goes without
   int threads = 1;
 };
 
 class Evidence {
  public:
-  static constexpr int kCount = 6;      // EASE, walks, their logarithm, neighbours, their logarithm, popularity
-  static constexpr int kEveryone = -1;  // the fold of a user who is not in training
+  // EASE, neighbours, walks, popularity; then two rows for each attribute, which need no record of the item: overlap
+  // and popularity of its values.
+  static constexpr int kEase = 0, kNeighbours = 1, kWalks = 2, kPopularity = 3, kAttributes = 4;
 
-  Evidence(const World& world, const EvidenceOptions& options)
-      : items_(world.train.item_count()), folds_(options.folds), world_users_(world.train.user_count()) {
-    for (int fold = kEveryone; fold < folds_; ++fold) methods_.push_back(fit(world, options, fold));
-    log_popularity_.resize(static_cast<std::size_t>(items_));
-    for (std::int32_t i = 0; i < items_; ++i) {
-      const std::size_t records = world.train.by_item.row(i).size();
-      log_popularity_[static_cast<std::size_t>(i)] = std::log1p(static_cast<float>(records));
-      if (records > 0) known_.push_back(i);
+  Evidence(const World& world, const EvidenceOptions& options) : options_(options), items_(world.train.item_count()) {
+    auto x = thaw::Interactions::from_graph(world.train);
+    if (x) {
+      x_ = std::move(x.value());
+      ease_ = EaseWithoutUser::fit(x_, {options.regularization, options.most_rows, options.threads});
+      shared_.emplace(x_, options.alpha);
     }
-    everything_.resize(static_cast<std::size_t>(items_));
-    for (std::int32_t i = 0; i < items_; ++i) everything_[static_cast<std::size_t>(i)] = i;
-    has_records_.resize(static_cast<std::size_t>(world_users_));
-    for (std::int32_t u = 0; u < world_users_; ++u)
-      has_records_[static_cast<std::size_t>(u)] = !world.train.by_user.row(u).empty();
+    for (const thaw::Attribute& a : world.data->items.attributes)
+      if (static_cast<int>(attributes_.size()) < options.attributes) attributes_.push_back(&a);
+    read_attributes();
+    for (std::int32_t i = 0; i < items_; ++i)
+      if (!world.train.by_item.row(i).empty()) known_.push_back(i);
   }
 
+  // For whoever has changed the values of items since.
+  void read_attributes() {
+    profiles_.clear(), values_.clear();
+    for (const thaw::Attribute* a : attributes_) {
+      const thaw::AttributeView view{a->offsets, a->ids, a->cardinality()};
+      profiles_.emplace_back(std::span<const thaw::AttributeView>(&view, 1), thaw::ValueWeight::rarity);
+      count_values(*a);
+    }
+  }
+
+  int count() const { return kAttributes + of_attributes(); }
+  // How many of the rows, the last ones, come from attributes.
+  int of_attributes() const { return 2 * static_cast<int>(profiles_.size()); }
   std::int32_t items() const { return items_; }
+  const thaw::Interactions& interactions() const { return x_; }
   // Items with training records, ascending.
   std::span<const std::int32_t> known() const { return known_; }
-  // The fold to ask for a training user's own items; kEveryone for anyone else.
-  int fold_of(std::int32_t user) const {
-    if (user < 0 || user >= world_users_ || !has_records_[static_cast<std::size_t>(user)]) return kEveryone;
-    return fold_by_hash(user, folds_);
+  // Does anyone but the user have a training record of the item?
+  bool known_without(std::int32_t user, std::int32_t item) const {
+    if (item < 0 || item >= x_.item_count()) return false;
+    const auto row = x_.by_item.row(item);
+    return row.size() > 1 || (row.size() == 1 && row[0] != user);
   }
 
-  // out (kCount, items). Items that do not exist or come twice are left out of the support.
-  void fill(int fold, std::span<const std::int32_t> support, std::span<float> out) const {
+  // Items of a training user that nobody else has.
+  std::vector<std::int32_t> only(std::int32_t user) const {
+    std::vector<std::int32_t> items;
+    if (user < 0 || user >= x_.user_count()) return items;
+    for (const std::int32_t i : x_.by_user.row(user))
+      if (x_.by_item.row(i).size() == 1) items.push_back(i);
+    return items;
+  }
+
+  // out (count(), items). Items that do not exist or come twice are left out of the support.
+  void fill(std::int32_t user, std::span<const std::int32_t> support, std::span<float> out) const {
+    std::fill(out.begin(), out.end(), 0.0F);
+    if (!shared_) return;
+    const bool in_training = user >= 0 && user < x_.user_count() && x_.by_user.row(user).size() >= 2;
+    const std::int32_t without = in_training ? user : -1;
+    const std::vector<std::int32_t> history = usable(support);
+    const auto n = static_cast<std::size_t>(items_);
+    const auto part = [&](int row) { return out.subspan(static_cast<std::size_t>(row) * n, n); };
+    std::vector<std::uint8_t> own(n, 0);
+    if (in_training)
+      for (const std::int32_t i : x_.by_user.row(user)) own[static_cast<std::size_t>(i)] = 1;
+    if (ease_) ease_->score(without, history, part(kEase));
+    shared_->score(without, own, history, options_.shrinkage, part(kNeighbours), part(kWalks));
+    for (const int row : {kEase, kNeighbours, kWalks}) logarithm(part(row));
+    const auto popularity = part(kPopularity);
+    for (const std::int32_t i : known_)
+      popularity[static_cast<std::size_t>(i)] =
+          std::log1p(static_cast<float>(shared_->users(i, own[static_cast<std::size_t>(i)] != 0)));
+    for (std::size_t a = 0; a < profiles_.size(); ++a) {
+      const int row = kAttributes + 2 * static_cast<int>(a);
+      fill_overlap(a, history, part(row));
+      fill_value_popularity(a, in_training ? x_.by_user.row(user) : std::span<const std::int32_t>{}, part(row + 1));
+    }
+  }
+
+ private:
+  std::vector<std::int32_t> usable(std::span<const std::int32_t> support) const {
     std::vector<std::int32_t> history;
     for (const std::int32_t item : support)
       if (item >= 0 && item < items_) history.push_back(item);
     std::sort(history.begin(), history.end());
     history.erase(std::unique(history.begin(), history.end()), history.end());
-    const auto n = static_cast<std::size_t>(items_);
-    const Methods& m = methods_[static_cast<std::size_t>(fold + 1)];
-    const auto part = [&](int row) { return out.subspan(static_cast<std::size_t>(row) * n, n); };
-    if (m.ease)
-      m.ease->score_from(history, everything_, part(0));
-    else
-      std::fill(part(0).begin(), part(0).end(), 0.0F);
-    m.walks->score_from(history, everything_, part(1));
-    m.neighbours->score_from(history, everything_, part(3));
-    for (const int row : {1, 3}) logarithm(part(row), part(row + 1));
-    std::copy(log_popularity_.begin(), log_popularity_.end(), part(5).begin());
-    for (int row = 0; row < kCount; ++row) standardise(part(row));
+    return history;
   }
-
- private:
-  struct Methods {
-    std::optional<thaw::EasePredictor> ease;
-    std::optional<thaw::RandomWalkPredictor> walks;
-    std::optional<thaw::ItemKnnPredictor> neighbours;
-  };
-
-  static int fold_by_hash(std::int32_t user, int folds) {
-    const std::uint64_t bits = thaw::Key{0x666f6c64}.fold(static_cast<std::uint64_t>(user)).bits;
-    return static_cast<int>(bits % static_cast<std::uint64_t>(folds));
-  }
-  static Methods fit(const World& world, const EvidenceOptions& options, int fold) {
-    std::vector<thaw::Rating> kept;
-    for (std::int32_t u = 0; u < world.train.user_count(); ++u) {
-      if (fold != kEveryone && fold_by_hash(u, options.folds) == fold) continue;
-      for (const auto& edge : world.train.by_user.row(u)) kept.push_back({u, edge.column, edge.value});
+  // Records of the holders of each value, and how many holders have any.
+  void count_values(const thaw::Attribute& attribute) {
+    ValueCounts& counts = values_.emplace_back();
+    counts.records.assign(static_cast<std::size_t>(attribute.cardinality()), 0);
+    counts.holders = counts.records;
+    for (std::int32_t i = 0; i < items_; ++i) {
+      const auto records = static_cast<float>(i < x_.item_count() ? x_.by_item.row(i).size() : 0);
+      for (const std::int32_t v : attribute.of(i)) {
+        counts.records[static_cast<std::size_t>(v)] += records;
+        counts.holders[static_cast<std::size_t>(v)] += records > 0 ? 1.0F : 0.0F;
+      }
     }
-    const auto graph = thaw::RatingGraph::from_ratings(kept, world.train.user_count(), world.train.item_count());
-    Methods m;
-    if (world.train.item_count() <= options.most_items && !kept.empty()) {
-      auto ease =
-          thaw::EasePredictor::fit(graph, {.regularization = options.regularization, .threads = options.threads});
-      if (ease) m.ease = std::move(ease.value());
-    }
-    auto walks = thaw::RandomWalkPredictor::fit(graph, {.neighbours = options.neighbours,
-                                                        .popularity_penalty = options.popularity_penalty,
-                                                        .keep = thaw::KeepBest::of_each_target,
-                                                        .threads = options.threads});
-    auto neighbours =
-        thaw::ItemKnnPredictor::fit(graph, {.neighbours = options.neighbours, .threads = options.threads});
-    thaw::require(walks.ok() && neighbours.ok(), "Evidence: the training records cannot be counted");
-    m.walks = std::move(walks.value());
-    m.neighbours = std::move(neighbours.value());
-    return m;
   }
-
-  // log(x / mean + 0.1): a walk's mass falls over orders of magnitude.
-  void logarithm(std::span<const float> from, std::span<float> to) const {
+  // log(1 + 4 x the summed cosines with the support's other items).
+  void fill_overlap(std::size_t a, std::span<const std::int32_t> history, std::span<float> out) const {
+    for (const std::int32_t i : history) profiles_[a].add_similarities(i, out);
+    for (const std::int32_t i : history)
+      if (!attributes_[a]->of(i).empty()) out[static_cast<std::size_t>(i)] -= 1;
+    for (float& v : out)
+      if (v != 0) v = std::log1p(4 * (std::max)(0.0F, v));
+  }
+  // log(1 + the mean over an item's values of the records per known item among the others that hold the value). An
+  // item's own records do not count, as if it were new; nor do those of the user, of whom `own` lists the items.
+  void fill_value_popularity(std::size_t a, std::span<const std::int32_t> own, std::span<float> out) const {
+    const thaw::Attribute& attribute = *attributes_[a];
+    ValueCounts counts = values_[a];
+    const auto records_of = [&](std::int32_t i) { return static_cast<float>(x_.by_item.row(i).size()); };
+    for (const std::int32_t i : own)
+      for (const std::int32_t v : attribute.of(i)) {
+        counts.records[static_cast<std::size_t>(v)] -= 1;
+        if (records_of(i) == 1) counts.holders[static_cast<std::size_t>(v)] -= 1;
+      }
+    std::vector<float> taken(static_cast<std::size_t>(items_), 0.0F);
+    for (const std::int32_t i : own) taken[static_cast<std::size_t>(i)] = 1;
+    for (std::int32_t i = 0; i < items_; ++i) {
+      const auto of = attribute.of(i);
+      const float records = records_of(i) - taken[static_cast<std::size_t>(i)];
+      float sum = 0;
+      for (const std::int32_t v : of) {
+        const float holders = counts.holders[static_cast<std::size_t>(v)] - (records > 0 ? 1.0F : 0.0F);
+        if (holders > 0) sum += (counts.records[static_cast<std::size_t>(v)] - records) / holders;
+      }
+      if (sum > 0) out[static_cast<std::size_t>(i)] = std::log1p(sum / static_cast<float>(of.size()));
+    }
+  }
+  // log(x / mean + floor), from 0 on: a walk's mass falls over orders of magnitude.
+  void logarithm(std::span<float> x) const {
     double sum = 0;
-    for (const std::int32_t i : known_) sum += static_cast<double>(from[static_cast<std::size_t>(i)]);
+    for (const std::int32_t i : known_) sum += static_cast<double>((std::max)(0.0F, x[static_cast<std::size_t>(i)]));
     const float mean = known_.empty() ? 0.0F : static_cast<float>(sum / static_cast<double>(known_.size()));
-    for (std::size_t i = 0; i < from.size(); ++i) to[i] = mean > 0 ? std::log(from[i] / mean + 0.1F) : 0.0F;
-  }
-  void standardise(std::span<float> x) const {
-    double sum = 0, squares = 0;
-    for (const std::int32_t i : known_) {
-      const auto v = static_cast<double>(x[static_cast<std::size_t>(i)]);
-      sum += v, squares += v * v;
-    }
-    const double n = (std::max)(1.0, static_cast<double>(known_.size())), mean = sum / n;
-    const double deviation = std::sqrt((std::max)(0.0, squares / n - mean * mean));
-    const double factor = deviation > 1e-12 ? 1 / deviation : 0;
-    for (float& v : x) v = static_cast<float>((static_cast<double>(v) - mean) * factor);
+    const auto floor = static_cast<float>(options_.floor);
+    for (float& v : x) v = mean > 0 && v > 0 ? std::log1p(v / (mean * floor)) : 0.0F;
   }
 
+  EvidenceOptions options_;
   std::int32_t items_;
-  int folds_;
-  std::int32_t world_users_;
-  std::vector<Methods> methods_;  // of everyone, then of each fold
-  std::vector<float> log_popularity_;
-  std::vector<std::int32_t> known_, everything_;
-  std::vector<std::uint8_t> has_records_;
+  thaw::Interactions x_;
+  std::optional<EaseWithoutUser> ease_;
+  std::optional<SharedUsers> shared_;
+  struct ValueCounts {
+    std::vector<float> records, holders;  // (values)
+  };
+  std::vector<thaw::AttributeProfiles> profiles_;
+  std::vector<const thaw::Attribute*> attributes_;
+  std::vector<ValueCounts> values_;
+  std::vector<std::int32_t> known_;
 };
 
 }  // namespace hyperrs

@@ -3,9 +3,10 @@
 //   score(user, item) = weights . evidence(user, item) + vector . item        weights, vector: generated for the user
 //
 // The user's code is not looked up but read off her support: the mean of rows that the support items own, through a
-// basis of interests into two heads. At the start the heads give the best fixed combination of the evidence
-// (evidence.hpp) and no vector; training with a softmax over the catalogue, and exactly through the inner step on
-// weights and vector at learned rates, adds what that lacks. A new user needs nothing but her support.
+// basis of interests into heads. At the start the heads give the best fixed combination of the evidence (evidence.hpp)
+// and next to no vector; training adds what that lacks, with a softmax over the catalogue and exactly through the inner
+// step on weights and vector at learned rates. Items without records have weights of their own, over what their
+// attributes say, learned from steps that take every item for one. A new user needs nothing but her support.
 #pragma once
 
 #include <cmath>
@@ -26,13 +27,19 @@ namespace hyperrs {
 struct BestOptions {
   thaw::Index codes = 64, interest = 128, width = 64;
   double rate = 1e-3;
-  double halves_after = 300;      // steps; the rate falls as 1 / (1 + steps / this)
-  double inner_rate = 0.05;       // where the learned rates start
-  double forget_ids = 0.15;       // share of items that a step knows by their attributes alone
-  double forget_support = 0;      // share of support records that a step does not read into the code
-  double dropout = 0;             // of the generated vectors, in training
-  thaw::Index candidates = 8192;  // of the softmax; a larger catalogue is sampled
-  int start_users = 4096;         // for fitting the combination to start from
+  double halves_after = 300;       // steps; the rate falls as 1 / (1 + steps / this)
+  double inner_rate = 0.1;         // where the learned rates of weights start, times the loss's curvature
+  double vector_rate = 0.1;        // where those of the vector start
+  double memory = 0.98;            // of the running mean of the weights, a step
+  bool even_users = false;         // in training, whatever the size of their queries
+  bool factors = true;             // items start as factors of the interactions
+  double forget_ids = 0.15;        // share of items that a step knows by their attributes alone
+  double forget_support = 0;       // share of support records that a step does not read into the code
+  double dropout = 0;              // of the generated vectors, in training
+  double vector_spread = 0.3;      // of the generated vectors at the start
+  int cold_every = 4;              // each so many steps one is taken as if no item had records; 0: never
+  thaw::Index candidates = 16384;  // of the softmax; a larger catalogue is sampled
+  double reach = 1e-3;             // shares of the softmax below this hardly pull
   EvidenceOptions evidence;
 };
 
@@ -41,8 +48,11 @@ template <thaw::Value T>
 struct Blend {
   T weights;  // (users, evidence)
   T vector;   // (users, width)
+  T cold;     // (users, evidence from attributes): weights for items without records
 
-  static void each(auto&& visit, auto&... m) { visit("weights", m.weights...), visit("vector", m.vector...); }
+  static void each(auto&& visit, auto&... m) {
+    visit("weights", m.weights...), visit("vector", m.vector...), visit("cold", m.cold...);
+  }
 };
 
 template <thaw::Value T>
@@ -51,13 +61,13 @@ struct BlendNetwork {
   ItemCodes<T> written;  // rows that a candidate is met with
   thaw::Linear<T> interests;
   thaw::Hypernetwork<T> heads;  // one for Blend::weights, one for Blend::vector
-  Blend<T> rates;               // of the inner step, one number each
+  Blend<T> rates;               // of the inner step, one a number
 
   // support: bags of all users' support items; average (users, support items): a user's shares of them.
   template <thaw::Value Share>
   Blend<T> generate(const ItemBags& support, const Share& average) const {
     const T code = thaw::tanh(interests(thaw::matmul(average, read(support))));
-    return {heads.heads[0](code), heads.heads[1](code)};
+    return {heads.heads[0](code), heads.heads[1](code), heads.heads[2](code)};
   }
   static void each(auto&& visit, auto&... m) {
     visit("read", m.read...), visit("written", m.written...), visit("interests", m.interests...);
@@ -65,13 +75,13 @@ struct BlendNetwork {
   }
 };
 
-// (users, items). evidence (users, kCount, items), items (items, width).
+// (users, items). weights (users, features), vector (users, width), evidence (users, features, items), items (items,
+// width).
 template <thaw::Value T, thaw::Value E, thaw::Value V>
-auto blend_scores(const Blend<T>& blend, const E& evidence, const V& items) {
+auto blend_scores(const T& weights, const T& vector, const E& evidence, const V& items) {
   const thaw::Index users = evidence.shape[0], features = evidence.shape[1], count = evidence.shape[2];
-  const auto from_evidence = thaw::matmul(thaw::reshape(blend.weights, {users, 1, features}), evidence);
-  return thaw::add(thaw::reshape(from_evidence, {users, count}),
-                   thaw::matmul(blend.vector, items, thaw::Transpose::second));
+  const auto from_evidence = thaw::matmul(thaw::reshape(weights, {users, 1, features}), evidence);
+  return thaw::add(thaw::reshape(from_evidence, {users, count}), thaw::matmul(vector, items, thaw::Transpose::second));
 }
 
 // The summed loss of each user's targets, (users, items) shares. Ranking: softmax over the items; rating: squares.
@@ -81,7 +91,9 @@ T blend_loss(Objective objective, const T& scores, const X& targets, const X& la
   return thaw::sub(thaw::sum(thaw::log_sum_exp(scores)), thaw::sum(thaw::mul(targets, scores)));
 }
 
-inline BlendNetwork<thaw::Spec> blend_plan(const KnownItems& known, const BestOptions& options) {
+// `features` of all evidence, `cold` of those from attributes.
+inline BlendNetwork<thaw::Spec> blend_plan(const KnownItems& known, thaw::Index features, thaw::Index cold,
+                                           const BestOptions& options) {
   using thaw::Init;
   BlendNetwork<thaw::Spec> plan;
   plan.read = known.plan(options.codes, [](thaw::Index) { return 0.3; });
@@ -97,9 +109,14 @@ inline BlendNetwork<thaw::Spec> blend_plan(const KnownItems& known, const BestOp
     made.bias.push({{1, size}, {}});
     return made;
   };
-  plan.heads.heads.push(head(Evidence::kCount, 0.05));
-  plan.heads.heads.push(head(options.width, 0.3));
-  plan.rates.weights = plan.rates.vector = {{}, {Init::Kind::constant, options.inner_rate}};
+  plan.heads.heads.push(head(features, 0.05));
+  plan.heads.heads.push(head(options.width, options.vector_spread));
+  plan.heads.heads.push(head(cold, 0.05));
+  const auto rate = [&](thaw::Index size, double start) {
+    return thaw::Spec{{1, size}, {Init::Kind::constant, start}};
+  };
+  plan.rates = {rate(features, options.inner_rate), rate(options.width, options.vector_rate),
+                rate(cold, options.inner_rate)};
   return plan;
 }
 

@@ -17,6 +17,8 @@ namespace hyperrs {
 
 class RatingStart {
  public:
+  static constexpr int kRows = 2;
+
   explicit RatingStart(const World& world) : world_(world), mean_(world.train.mean(0)) {
     const auto items = static_cast<std::size_t>(world.train.item_count());
     sums_.assign(items, 0);

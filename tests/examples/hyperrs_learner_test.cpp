@@ -192,26 +192,3 @@ TEST_CASE("first order and exact second order take different steps from the same
     CHECK(distance(scores(*exact, kNewUser, f.support(), 1), scores(*first, kNewUser, f.support(), 1)) > 1e-7);
   }
 }
-
-TEST_CASE("evidence: a training user's own records are kept from the methods she is scored by") {
-  const Fixture f;
-  const hyperrs::Evidence evidence(f.world, {.folds = 3});
-  std::vector<float> own(80 * hyperrs::Evidence::kCount), everyone(own.size());
-  const Episode& e = f.episodes[0];
-  CHECK(evidence.fold_of(e.user) >= 0);
-  CHECK(evidence.fold_of(kNewUser) == hyperrs::Evidence::kEveryone);
-  CHECK(evidence.fold_of(f.task.split.test_users[0]) == hyperrs::Evidence::kEveryone);
-  evidence.fill(evidence.fold_of(e.user), e.support.items, own);
-  evidence.fill(hyperrs::Evidence::kEveryone, e.support.items, everyone);
-  CHECK(distance(own, everyone) > 1e-3);
-  for (std::size_t row = 0; row < hyperrs::Evidence::kCount; ++row) {
-    double sum = 0, squares = 0;
-    for (const std::int32_t i : evidence.known()) {
-      const auto v = static_cast<double>(own[row * 80 + static_cast<std::size_t>(i)]);
-      sum += v, squares += v * v;
-    }
-    const auto n = static_cast<double>(evidence.known().size());
-    CHECK(std::fabs(sum / n) < 1e-5);
-    CHECK(squares / n == doctest::Approx(1).epsilon(1e-4));
-  }
-}
