@@ -1,7 +1,8 @@
-// The HyperRS learner: `paper`, Algorithm 1 with exact second order; and make_hyperrs, which also knows `best`.
+// The HyperRS learner, recorded on a tape: Algorithm 1 with exact second order for any inner loop; and make_hyperrs.
 //
 //   std::unique_ptr<hyperrs::Learner> learner = hyperrs::make_hyperrs(world, options);
 //
+// make_hyperrs takes the same learner without a tape (hyperrs_fast.hpp) for `paper`, and one of its own for `best`.
 // Training follows the paper where its released program does not: the moved scorer is the one that answers the query,
 // the embeddings belong to the outer loop, updates of the inner loop are functional, so that nothing of one user
 // reaches another, and labels are graded where the objective is. The outer gradient also moves the users' codes. A user
@@ -15,18 +16,11 @@
 
 #include "hyperrs/episode_rows.hpp"
 #include "hyperrs/hyperrs_best_learner.hpp"
-#include "hyperrs/hyperrs_model.hpp"
+#include "hyperrs/hyperrs_fast.hpp"
+#include "hyperrs/hyperrs_options.hpp"
 #include "thaw/optim/low_rank_step.hpp"
 
 namespace hyperrs {
-
-struct HyperOptions {
-  HyperSizes sizes;  // of the attributes: filled in from the data
-  thaw::HeadStart start = thaw::HeadStart::glorot;
-  InnerMoves moves;          // of the inner loop; {.scorer = false} is one without
-  double inner_rate = 5e-3;  // alpha; both rates from the paper's grid
-  double rate = 1e-3;        // beta
-};
 
 class HyperLearner : public Learner {
  public:
@@ -131,14 +125,6 @@ class HyperLearner : public Learner {
     GeneratedScorer<FloatArray> scorer_;
   };
 
-  static HyperOptions with_contents(HyperOptions hyper, const thaw::Dataset& data) {
-    const auto& attributes = data.items.attributes;
-    hyper.sizes.attributes = (std::min)(static_cast<int>(attributes.size()), kMostContents);
-    thaw::require(hyper.sizes.attributes > 0, "HyperRS: items have no attributes; it knows them by nothing else");
-    for (int i = 0; i < hyper.sizes.attributes; ++i)
-      hyper.sizes.cardinality[i] = (std::max)(1, attributes[static_cast<std::size_t>(i)].cardinality());
-    return hyper;
-  }
   HyperRS<FloatArray> zeros_like(const HyperRS<FloatArray>& like) {
     const auto is_matrix = [&](const FloatArray& a) {
       for (int i = 0; i < like.heads.heads.count; ++i)
@@ -326,13 +312,6 @@ class HyperLearner : public Learner {
   std::int64_t steps_ = 0;
 };
 
-// `paper` takes its width from the options, p = 2 d and q = d as published.
-inline HyperOptions hyper_options(const LearnerOptions& options) {
-  HyperOptions hyper;
-  hyper.sizes.width = hyper.sizes.codes = options.width;
-  hyper.sizes.interest = 2 * options.width;
-  return hyper;
-}
 inline std::unique_ptr<Learner> make_hyperrs(const World& world, const LearnerOptions& options) {
   if (options.variant == Variant::best) {
     BestOptions best;
@@ -341,7 +320,7 @@ inline std::unique_ptr<Learner> make_hyperrs(const World& world, const LearnerOp
     best.evidence.threads = options.threads;
     return std::make_unique<BlendLearner>(world, options, best);
   }
-  return std::make_unique<HyperLearner>(world, options, hyper_options(options));
+  return std::make_unique<FusedHyperLearner>(world, options, hyper_options(options));
 }
 
 }  // namespace hyperrs
