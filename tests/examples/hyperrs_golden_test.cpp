@@ -158,6 +158,35 @@ void hold(Run& run, Moved moved, int steps, thaw::MetaOrder order, const Golden&
   CHECK(std::fabs(norm(thaw::gradient(loss, user.code)) - want.code) < 1e-10);
 }
 
+// Every tensor of the model and the user's rows, moved along a random direction: the largest error of its slope against
+// central differences of `differenced()`, which reads them anew.
+template <class Differenced>
+double slope_error(Run& run, const HyperRS<A>& model_gradient, const UserVectors<A>& user_gradient,
+                   const Differenced& differenced) {
+  double worst = 0;
+  std::uint64_t tensors = 0;
+  const auto compare = [&](const A& value, const A& gradient) {
+    thaw::Philox rng(17, tensors++);
+    const std::vector<double> start(value.begin(), value.end());
+    std::vector<double> direction;
+    double slope = 0;
+    for (Index k = 0; k < value.size(); ++k) slope += direction.emplace_back(rng.normal()) * gradient[k];
+    const auto at = [&](double h) {
+      thaw::Scope scope(run.tape);
+      for (Index k = 0; k < value.size(); ++k)
+        value[k] = start[static_cast<std::size_t>(k)] + h * direction[static_cast<std::size_t>(k)];
+      return static_cast<double>(differenced().item());
+    };
+    const double h = 1e-5, numeric = (at(h) - at(-h)) / (2 * h);
+    std::copy(start.begin(), start.end(), value.begin());
+    worst = std::fmax(worst, std::fabs(slope - numeric) / std::fmax(1e-2, std::fabs(numeric)));
+  };
+  thaw::for_each_unnamed(compare, run.model, model_gradient);
+  thaw::for_each_unnamed(compare, run.user, user_gradient);
+  CHECK(tensors == (run.paper ? 3 + 1 + 30 + 2 : 3 + 1 + 14 + 2));  // tables, basis, heads with their biases, rows
+  return worst;
+}
+
 }  // namespace
 
 TEST_CASE("HyperRS goldens: scores, attention, support loss and its gradients") {
@@ -264,5 +293,52 @@ TEST_CASE("HyperRS: the factors of every head multiply to its gradient, with a s
       CHECK(thaw_test::difference(product, want.heads.heads[i].matrix) < 1e-14);
       CHECK(factors[i].rank() == (moved == Moved::scorer ? 1 : 3));
     }
+  }
+}
+
+TEST_CASE("HyperRS: the slope through two inner steps is that of the whole map, in every tensor") {
+  for (const bool paper : {false, true})
+    for (const Moved moved : {Moved::scorer, Moved::code, Moved::everything}) {
+      Run run(paper);
+      const auto loss = [&](const HyperRS<V>& model, const UserVectors<V>& user) {
+        return meta_loss(run.task, model, user, moved, 2, thaw::MetaOrder::exact);
+      };
+      const auto model = run.leaves();
+      const auto user = run.user_leaves();
+      const V value = loss(model, user);
+      const auto of_model = thaw::gradient(value, model);
+      const auto of_user = thaw::gradient(value, user);
+      CHECK(slope_error(run, of_model, of_user, [&] { return loss(run.leaves(), run.user_leaves()); }) < 1e-6);
+    }
+}
+
+TEST_CASE("HyperRS: the first-order slope is that of the map whose inner gradients stand still") {
+  for (const bool paper : {false, true}) {
+    Run run(paper);
+    const auto model = run.leaves();
+    const auto user = run.user_leaves();
+    const V value = meta_loss(run.task, model, user, Moved::scorer, 2, thaw::MetaOrder::first_order);
+    const auto of_model = thaw::gradient(value, model);
+    const auto of_user = thaw::gradient(value, user);
+    // How far two steps take the scorer from here, as numbers.
+    const auto made = model.scorer(user.code);
+    const auto fast = thaw::unroll(
+        made, 2, 0.05, [&](int, const auto& s) { return run.task.support_loss(model, s, user.embedding); },
+        thaw::MetaOrder::first_order);
+    std::vector<A> moves;
+    thaw::for_each_unnamed([&](const V& to, const V& from) { moves.push_back(thaw::sub(to.array(), from.array())); },
+                           fast, made);
+    const auto standing = [&] {
+      const auto now = run.leaves();
+      const auto row = run.user_leaves();
+      std::size_t at = 0;
+      const auto moved =
+          thaw::map_unnamed<V>(now.scorer(row.code), [&](const V& v) { return thaw::add(v, moves[at++]); });
+      return run.task.query_loss(now, moved, row.embedding);
+    };
+    CHECK(standing().item() == doctest::Approx(value.item()).epsilon(1e-13));
+    CHECK(slope_error(run, of_model, of_user, standing) < 1e-6);
+    const V exact = meta_loss(run.task, model, user, Moved::scorer, 2, thaw::MetaOrder::exact);
+    CHECK(slope_error(run, thaw::gradient(exact, model), thaw::gradient(exact, user), standing) > 1e-3);
   }
 }

@@ -161,17 +161,26 @@ TEST_CASE("a batch without a usable user is no step") {
   }
 }
 
+// What is left of the first query loss. Under `best` a ranking starts from a fitted combination of simple methods, so
+// there is little left to gain on training users.
 TEST_CASE("training lowers the query loss, for both variants and objectives") {
-  for (const Variant variant : {Variant::paper, Variant::best})
-    for (const Objective objective : {Objective::ranking, Objective::rating}) {
-      const Fixture f(objective);
-      const auto learner = hyperrs::make_hyperrs(f.world, small(variant));
-      const double first = learner->train(f.episodes);
-      double last = first;
-      for (int i = 0; i < 60; ++i) last = learner->train(f.episodes);
-      CHECK(last < 0.99 * first);
-      CHECK(learner->parameter_count() > 1000);
-    }
+  struct Case {
+    Variant variant;
+    Objective objective;
+    int steps;
+    double share;
+  };
+  for (const Case& c :
+       {Case{Variant::paper, Objective::ranking, 60, 0.75}, Case{Variant::paper, Objective::rating, 60, 0.6},
+        Case{Variant::best, Objective::ranking, 80, 0.98}, Case{Variant::best, Objective::rating, 60, 0.85}}) {
+    const Fixture f(c.objective);
+    const auto learner = hyperrs::make_hyperrs(f.world, small(c.variant));
+    const double first = learner->train(f.episodes);
+    double last = first;
+    for (int i = 0; i < c.steps; ++i) last = learner->train(f.episodes);
+    CHECK(last < c.share * first);
+    CHECK(learner->parameter_count() > 1000);
+  }
 }
 
 TEST_CASE("first order and exact second order take different steps from the same loss") {
