@@ -111,6 +111,9 @@ TEST_CASE("the later of two ratings wins where the caller says so") {
   options.duplicates = thaw::DuplicatePolicy::keep_last;
   CHECK(summary("1,2,3,10\n1,3,4,11\n1,2,5,12\n2,2,1,13\n1,2,2,14\n", "r.csv", options) ==
         "1 3 4 11|2 2 1 13|1 2 2 14|");
+  const auto read = thaw::parse_ratings("1,2,3,10\n1,3,4,11\n1,2,5,12\n2,2,1,13\n1,2,2,14\n", "r.csv", options);
+  CHECK(read.ok());
+  if (read) CHECK(read.value().replaced == 2);
 }
 
 TEST_CASE("bad ratings get a message with file, line and column") {

@@ -2,30 +2,12 @@
 // Without zlib, because only text that is already in memory is parsed.
 #define THAW_HAS_ZLIB 0
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
+#include "promises.hpp"
 #include "thaw/data/ratings_reader.hpp"
-
-namespace {
-
-void expect(bool holds) {
-  if (!holds) std::abort();
-}
-
-void check_attributes(const thaw::Entities& entities) {
-  for (const thaw::Attribute& attribute : entities.attributes) {
-    expect(attribute.offsets.size() == static_cast<std::size_t>(entities.size()) + 1);
-    expect(static_cast<std::size_t>(attribute.offsets.back()) == attribute.ids.size());
-    for (const std::int32_t id : attribute.ids) expect(id >= 0 && id < attribute.cardinality());
-  }
-  expect(entities.titles.empty() || entities.titles.size() == static_cast<std::size_t>(entities.size()));
-}
-
-}  // namespace
 
 // The first byte chooses the options, the rest is the file.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -36,19 +18,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   if ((bytes[0] & 0x40) != 0) options.duplicates = thaw::DuplicatePolicy::keep_last;
   if ((bytes[0] & 0x80) != 0) options.rating_when_absent = 1.0f;
   const auto result = thaw::parse_ratings(text, (bytes[0] & 0x20) != 0 ? "fuzz.csv" : "fuzz", options);
-  if (result) {
-    const thaw::Dataset& data = result.value();
-    expect(!data.ratings.empty());
-    expect(data.times.empty() || data.times.size() == data.ratings.size());
-    for (const thaw::Rating& r : data.ratings) {
-      expect(r.user >= 0 && r.user < data.users.size() && r.item >= 0 && r.item < data.items.size());
-      expect(std::isfinite(r.value) && r.value >= data.lowest && r.value <= data.highest);
-    }
-  } else {
-    expect(result.fault().size > 0);
-  }
+  if (result)
+    fuzz::check_dataset(result.value());
+  else
+    fuzz::expect(result.fault().size > 0);
   thaw::Entities entities;
   entities.ids.add("1");
-  if (thaw::parse_attributes(text, "fuzz.item", entities)) check_attributes(entities);
+  if (thaw::parse_attributes(text, "fuzz.item", entities)) fuzz::check_entities(entities);
+  thaw::Entities untyped;
+  untyped.ids.add("1");
+  if (thaw::parse_attributes(text, "fuzz.csv", untyped)) fuzz::check_entities(untyped);
   return 0;
 }

@@ -1,12 +1,14 @@
-// Attributes of users or items from a RecBole atomic file (.user, .item): a table with a typed header.
+// Attributes of users or items from a table with a header: a RecBole atomic file (.user, .item) or CSV.
 //
 //   user_id:token <tab> age:float <tab> occupation:token       the first column is the entity's id
-//   thaw::read_attributes("ml.user", data.users);
+//   movieId,title,genres                                       types are optional outside RecBole's files
+//   thaw::read_attributes("movies.csv", data.items);
 //
 // `token` becomes a categorical attribute, `token_seq` one with several values (separated by blanks), `float` one of
-// up to ten quantile bins. A token_seq called title or name becomes the printed title, not an attribute. Entities
-// that the file adds get dense ids behind the known ones; entities that it leaves out get no values. Not for
-// vectors: `float_seq` is a fault unless it is skipped by name.
+// up to ten quantile bins. Without types a column of more different numbers than there are bins is `float`, every other
+// one `token`, with several values where "|" separates them. A column called title or name becomes the printed title,
+// not an attribute. Entities that the file adds get dense ids behind the known ones; entities that it leaves out get no
+// values. Not for vectors: `float_seq` is a fault unless it is skipped by name.
 #pragma once
 
 #include <algorithm>
@@ -61,7 +63,7 @@ class AttributeParser {
   Result<Done> parse(std::string_view raw) {
     const Result<std::string_view> text = checked_utf8(raw, name_);
     if (!text) return text.fault();
-    DelimitedText records(text.value(), name_, {.separator = "\t"});
+    DelimitedText records(text.value(), name_, layout_of(text.value()));
     if (!records.next())
       return records.failed() ? records.fault()
                               : make_fault(FaultKind::malformed, shown_path(name_),
@@ -75,10 +77,11 @@ class AttributeParser {
   }
 
  private:
-  enum class Kind : std::uint8_t { skipped, token, tokens, number, title };
+  enum class Kind : std::uint8_t { skipped, token, tokens, number, title, untyped };
   struct Column {
     std::string name;
     Kind kind = Kind::skipped;
+    char between = ' ';              // several values
     std::vector<std::string> texts;  // one an entity, "" where not given
     std::vector<double> numbers;     // one an entity, NaN where not given
   };
@@ -88,19 +91,39 @@ class AttributeParser {
     return false;
   }
 
+  // RecBole's files are known by their name, others by what separates the names of their columns.
+  DelimitedText::Options layout_of(std::string_view text) {
+    std::string_view name = name_;
+    if (ends_with(name, ".gz")) name.remove_suffix(3);
+    const std::string_view line = text.substr(0, text.find_first_of("\r\n"));
+    const auto count = [line](char c) { return std::count(line.begin(), line.end(), c); };
+    has_types_ = ends_with(name, ".user") || ends_with(name, ".item");
+    if (has_types_ || count('\t') > 0) return {.separator = "\t"};
+    return {.separator = count(';') > count(',') ? ";" : ",", .quotes = true};
+  }
+
   bool read_header(const DelimitedText& records) {
+    const auto is_typed = [](std::string_view field) {
+      return ends_with(field, ":token") || ends_with(field, ":token_seq") || ends_with(field, ":float");
+    };
+    for (const std::string_view field : records.fields()) has_types_ = has_types_ || is_typed(field);
     for (std::size_t i = 0; i < records.fields().size(); ++i) {
-      const std::string_view field = records.fields()[i];
+      const std::string_view field = trimmed(records.fields()[i]);
       const std::size_t colon = field.find(':');
       const std::string_view type = colon == std::string_view::npos ? "" : field.substr(colon + 1);
       Column column;
-      column.name = std::string(field.substr(0, colon));
+      column.name = std::string(has_types_ ? field.substr(0, colon) : field);
       const bool is_title = column.name == "title" || column.name == "name" || ends_with(column.name, "_title") ||
                             ends_with(column.name, "_name");
       const bool skipped = std::find(options_.skip.begin(), options_.skip.end(), column.name) != options_.skip.end();
       if (type == "token") column.kind = is_title ? Kind::title : Kind::token;
       if (type == "token_seq") column.kind = is_title ? Kind::title : Kind::tokens;
       if (type == "float") column.kind = Kind::number;
+      if (!has_types_) column.kind = is_title ? Kind::title : Kind::untyped;
+      double number = 0;
+      if (!has_types_ && (field.empty() || parse_number(field, number)))
+        return fail(records.column_fault(i, "header", "expected the name of a column, found ", Quoted{field},
+                                         "; the first line must name the columns, the id first"));
       if (column.kind == Kind::skipped && !skipped)
         return fail(records.column_fault(i, "header", "expected a name with the type token, token_seq or float, found ",
                                          Quoted{field}, "; other columns can be skipped by name in the options"));
@@ -152,6 +175,7 @@ class AttributeParser {
       if (column.kind == Kind::skipped) continue;
       column.texts.resize(count);
       column.numbers.resize(count, NAN);
+      if (column.kind == Kind::untyped) infer(column);
       if (column.kind == Kind::title) {
         entities_.titles = std::move(column.texts);
         for (std::size_t e = 0; e < count; ++e)
@@ -162,6 +186,26 @@ class AttributeParser {
     }
   }
 
+  // What a column without a type holds, by all that is in it.
+  void infer(Column& column) const {
+    bool are_numbers = true;
+    std::vector<double> known;
+    for (std::size_t e = 0; e < column.texts.size(); ++e) {
+      const std::string& text = column.texts[e];
+      if (text.find('|') != std::string::npos) column.between = '|';
+      if (text.empty()) continue;
+      double number = 0;
+      are_numbers = are_numbers && parse_number(text, number) && std::isfinite(number);
+      column.numbers[e] = number;
+      known.push_back(number);
+    }
+    std::sort(known.begin(), known.end());
+    const auto different = std::unique(known.begin(), known.end()) - known.begin();
+    column.kind = are_numbers && different > (std::max)(1, options_.bins) ? Kind::number
+                  : column.between == '|'                                 ? Kind::tokens
+                                                                          : Kind::token;
+  }
+
   static Attribute categorical(const Column& column) {
     Attribute attribute;
     attribute.name = column.name;
@@ -170,8 +214,10 @@ class AttributeParser {
       numbers.clear();
       std::size_t at = 0;
       while (at < text.size()) {
-        const std::size_t end = column.kind == Kind::tokens ? (std::min)(text.find(' ', at), text.size()) : text.size();
-        if (end > at) numbers.push_back(attribute.values.add(text.substr(at, end - at)));
+        const std::size_t end =
+            column.kind == Kind::tokens ? (std::min)(text.find(column.between, at), text.size()) : text.size();
+        const std::string_view value = trimmed(text.substr(at, end - at));
+        if (!value.empty()) numbers.push_back(attribute.values.add(value));
         at = end + 1;
       }
       attribute.append(numbers);
@@ -207,13 +253,14 @@ class AttributeParser {
   Entities& entities_;
   const AttributeOptions& options_;
   std::vector<Column> columns_;
+  bool has_types_ = false;
   std::vector<std::int64_t> line_of_;  // where each entity was, 0 where it was not
   Fault fault_;
 };
 
 }  // namespace detail
 
-// Parses a RecBole .user or .item text. After a fault `entities` may hold some of the text's ids and should be dropped.
+// Parses a table of attributes. After a fault `entities` may hold some of the text's ids and should be dropped.
 inline Result<Done> parse_attributes(std::string_view text, std::string_view name, Entities& entities,
                                      const AttributeOptions& options = {}) {
   return detail::AttributeParser(name, entities, options).parse(text);

@@ -88,6 +88,7 @@ struct Dataset {
   std::vector<std::int64_t> times;  // when each rating was given, in the file's unit; empty when not known
   float lowest = 1;                 // the rating scale
   float highest = 5;
+  std::int64_t replaced = 0;  // ratings of the file that a later line replaced, where the reader was told to let it
 };
 
 }  // namespace thaw::inline v0

@@ -5,8 +5,8 @@
 //   if (!data) std::fputs(data.fault().text, stderr);    // "ratings.csv.gz, line 7, column 3 (rating): expected ..."
 //
 // Nothing is dropped in silence: the first record that cannot be used is a fault with its line and column. Not a
-// general table reader: only user, item, rating and time are read. Attributes beside a RecBole file are, see
-// attribute_reader.hpp.
+// general table reader: only user, item, rating and time are read, and attributes beside a RecBole file; those of a CSV
+// come from read_attributes() of attribute_reader.hpp.
 #pragma once
 
 #include <algorithm>
@@ -312,6 +312,7 @@ class RatingsParser {
       if (!data_.times.empty()) data_.times[kept] = data_.times[i];
       ++kept;
     }
+    data_.replaced = static_cast<std::int64_t>(replaced.size() - kept);
     data_.ratings.resize(kept);
     if (!data_.times.empty()) data_.times.resize(kept);
     return true;
