@@ -1,23 +1,10 @@
 #include "thaw/data/book_crossing.hpp"
 
-#include <doctest/doctest.h>
+#include "tests/data/reader_fixture.hpp"
 
-#include <cstdlib>
-
-#include "tests/data/temporary_files.hpp"
-
-using thaw_test::contains;
-using thaw_test::TemporaryFiles;
+using namespace thaw_test;
 
 namespace {
-
-using Texts = std::vector<std::string>;
-
-Texts values(const thaw::Attribute& attribute, std::int32_t entity) {
-  Texts texts;
-  for (const std::int32_t number : attribute.of(entity)) texts.push_back(attribute.values.text(number));
-  return texts;
-}
 
 // Lines of the real files, and some of their oddities.
 struct SmallBooks {
@@ -98,8 +85,7 @@ TEST_CASE("Book-Crossing files that cannot be used") {
   const auto fault_with = [](std::string_view name, const std::string& bytes) {
     SmallBooks small;
     small.files.write(name, bytes);
-    const auto data = small.read(false);
-    return data ? std::string() : std::string(data.fault().text);
+    return fault_text(small.read(false));
   };
   const std::string books = "ISBN,Book-Title,Book-Author,Year-Of-Publication,Book-Publisher\n";
   const std::string users = "User-ID,User-City,User-State,User-Country,User-Age\n";
@@ -124,18 +110,12 @@ TEST_CASE("Book-Crossing files that cannot be used") {
                  "BX-Ratings.csv: user \"5\" is not in the list of users"));
   CHECK(contains(fault_with("BX-Ratings.csv", "User-ID,ISBN,Book-Rating\n8,9,1\n"),
                  "BX-Ratings.csv: book \"9\" is not in the list of books"));
-  const auto missing = thaw::read_book_crossing("/nowhere");
-  CHECK(!missing.ok());
-  if (!missing) CHECK(missing.fault().kind == thaw::FaultKind::not_found);
+  check_not_found(thaw::read_book_crossing("/nowhere"));
 }
 
 TEST_CASE("the Book-Crossing subset has the sizes that its description gives") {
-  const char* root = std::getenv("THAW_DATA");
-  const std::string folder = thaw::join_path(root == nullptr ? "" : root, "book-crossing");
-  if (root == nullptr || !thaw::file_exists(thaw::plain_or_gzip(thaw::join_path(folder, "subset/BX-Books.csv")))) {
-    MESSAGE("skipped: set THAW_DATA to a folder that holds book-crossing");
-    return;
-  }
+  const std::string folder = real_data("book-crossing", "subset/BX-Books.csv");
+  if (folder.empty()) return;
   const auto data = thaw::read_book_crossing(folder);
   CHECK_MESSAGE(data.ok(), (data ? "" : data.fault().text));
   if (!data) return;

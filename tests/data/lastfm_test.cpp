@@ -1,24 +1,12 @@
 #include "thaw/data/lastfm.hpp"
 
-#include <doctest/doctest.h>
-
-#include <cstdlib>
 #include <numeric>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/data/reader_fixture.hpp"
 
-using thaw_test::contains;
-using thaw_test::TemporaryFiles;
+using namespace thaw_test;
 
 namespace {
-
-using Texts = std::vector<std::string>;
-
-Texts values(const thaw::Attribute& attribute, std::int32_t entity) {
-  Texts texts;
-  for (const std::int32_t number : attribute.of(entity)) texts.push_back(attribute.values.text(number));
-  return texts;
-}
 
 struct SmallLastfm {
   TemporaryFiles files;
@@ -90,8 +78,7 @@ TEST_CASE("Last.FM files that cannot be used") {
   const auto fault_with = [](std::string_view name, std::string_view bytes) {
     SmallLastfm small;
     small.files.write(name, bytes);
-    const auto set = small.read();
-    return set ? std::string() : std::string(set.fault().text);
+    return fault_text(small.read());
   };
   CHECK(contains(fault_with("artists.dat", "51\tA\tu\tp\n"),
                  "artists.dat, line 1, column 1 (header): expected a header that starts with \"id\", found \"51\""));
@@ -116,18 +103,13 @@ TEST_CASE("Last.FM files that cannot be used") {
                  "line 2, column 1 (user): expected a user of user_artists.dat, found \"3\""));
   CHECK(contains(fault_with(name, "userID\tartistID\ttagID\ttimestamp\n2\t51\t99\t0\n"),
                  "line 2, column 3 (tag): expected a tag of tags.dat, found \"99\""));
-  const auto missing = thaw::read_lastfm("/nowhere");
-  CHECK(!missing.ok());
-  if (!missing) CHECK(missing.fault().kind == thaw::FaultKind::not_found);
+  check_not_found(thaw::read_lastfm("/nowhere"));
 }
 
 TEST_CASE("Last.FM has the published sizes") {
-  const char* root = std::getenv("THAW_DATA");
-  if (root == nullptr || !thaw::file_exists(thaw::plain_or_gzip(thaw::join_path(root, "lastfm/artists.dat")))) {
-    MESSAGE("skipped: set THAW_DATA to a folder that holds lastfm");
-    return;
-  }
-  const auto set = thaw::read_lastfm(thaw::join_path(root, "lastfm"));
+  const std::string folder = real_data("lastfm", "artists.dat");
+  if (folder.empty()) return;
+  const auto set = thaw::read_lastfm(folder);
   CHECK_MESSAGE(set.ok(), (set ? "" : set.fault().text));
   if (!set) return;
   CHECK(set.value().data.users.size() == 1892);

@@ -1,25 +1,13 @@
 #include "thaw/data/movielens_100k.hpp"
 
-#include <doctest/doctest.h>
-
-#include <cstdlib>
 #include <set>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/data/reader_fixture.hpp"
 #include "thaw/data/histories.hpp"
 
-using thaw_test::contains;
-using thaw_test::TemporaryFiles;
+using namespace thaw_test;
 
 namespace {
-
-using Texts = std::vector<std::string>;
-
-Texts values(const thaw::Attribute& attribute, std::int32_t entity) {
-  Texts texts;
-  for (const std::int32_t number : attribute.of(entity)) texts.push_back(attribute.values.text(number));
-  return texts;
-}
 
 // Genre flags of u.item: 19 columns, those in `set` are 1.
 std::string flags(std::set<int> set) {
@@ -110,8 +98,7 @@ TEST_CASE("MovieLens-100K files that cannot be used") {
     Small100k small;
     small.write_extra();
     small.files.write(name, bytes);
-    const auto set = small.read(true);
-    return set ? std::string() : std::string(set.fault().text);
+    return fault_text(small.read(true));
   };
   CHECK(contains(fault_with("u.user", "1|24|M|technician\n"),
                  "u.user, line 1: expected 5 columns separated by \"|\", found 4"));
@@ -131,18 +118,13 @@ TEST_CASE("MovieLens-100K files that cannot be used") {
   CHECK(contains(fault_with("u.data", "1\t1\t6\t881250949\n"), "u.data, line 1, column 3 (rating): expected a rating"));
   CHECK(contains(fault_with("movies_extrainfos.dat", "1::x::soon::R::x::a::b::c::d::e::f\n"),
                  "movies_extrainfos.dat, line 1, column 3 (year): expected a year, found \"soon\""));
-  const auto missing = thaw::read_movielens_100k("/nowhere");
-  CHECK(!missing.ok());
-  if (!missing) CHECK(missing.fault().kind == thaw::FaultKind::not_found);
+  check_not_found(thaw::read_movielens_100k("/nowhere"));
 }
 
 TEST_CASE("MovieLens-100K has the published sizes and finds nearly all films in the metadata") {
-  const char* root = std::getenv("THAW_DATA");
-  if (root == nullptr || !thaw::file_exists(thaw::join_path(root, "ml-100k/u.user"))) {
-    MESSAGE("skipped: set THAW_DATA to a folder that holds ml-100k");
-    return;
-  }
-  const auto set = thaw::read_movielens_100k(thaw::join_path(root, "ml-100k"));
+  const std::string folder = real_data("ml-100k", "u.user");
+  if (folder.empty()) return;
+  const auto set = thaw::read_movielens_100k(folder);
   CHECK_MESSAGE(set.ok(), (set ? "" : set.fault().text));
   if (!set) return;
   const thaw::Dataset& data = set.value().data;
