@@ -55,6 +55,11 @@ TEST_CASE("parameter counts of the published configurations") {
   CHECK(total(large, 71567) == 64634624 + 164736 + 128 * 257);
   HyperSizes books{.cardinality = {37780, 41533, 10829}, .attributes = 3, .width = 64, .interest = 128, .codes = 64};
   CHECK(total(books.as_released(), 7383) == 12022528);
+  // The released file counts other contents.
+  books = {.cardinality = {82790, 10829, 41533}, .attributes = 3, .width = 100, .interest = 100, .codes = 50};
+  CHECK(total(books.as_released(), 7383) == 24697650);
+  HyperSizes television{.cardinality = {11, 7, 9374}, .attributes = 3, .width = 64, .interest = 128, .codes = 64};
+  CHECK(total(television.as_released(), 70) == 5918464);
 }
 
 TEST_CASE("an item without contents has zeros for them; a repeated content counts twice") {
@@ -74,6 +79,9 @@ TEST_CASE("an item without contents has zeros for them; a repeated content count
     const auto scorer = model.scorer(code);
     const A shares = model.attention(scorer, user, nothing);
     for (const double share : shares) CHECK(share == 1.0 / 3);
+    const auto& kernel = scorer.attributes[1];
+    const A transformed = thaw::relu(kernel(host.zeros({1, 3})));
+    for (Index j = 0; j < 3; ++j) CHECK(transformed[j] == std::fmax(0, kernel.bias[0][j]));
     CHECK(std::isfinite(model.score(scorer, host.normal({1, 3}), nothing)[0]));
   }
 }
