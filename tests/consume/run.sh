@@ -87,6 +87,40 @@ two_instruction_sets() {
     compile -fsanitize=address wide.o plain.o -o wide_first && ./wide_first
 }
 
+# A plugin: thaw inside a shared library with hidden symbols, and inside the program that loads it.
+shared_library() {
+  compile -fPIC -fvisibility=hidden -DTHAW_TEST_EXPORT='__attribute__((visibility("default")))' -I"$root/include" \
+    -shared "$here/march/wide.cpp" -o libwide.so || return 1
+  if nm -DC --defined-only libwide.so | grep 'thaw::' | grep -v -e 'squares_there' -e 'layout_there'; then
+    echo "one of these symbols leaves the library"
+    return 1
+  fi
+  compile -I"$root/include" "$here/march/plain.cpp" -L. -lwide -Wl,-rpath,"$PWD" -o plain && ./plain
+}
+
+# Two versions differ in the inline namespace; no name of one may be a name of the other.
+two_versions() {
+  mkdir other && cp -R "$root/include/thaw" other/thaw &&
+    find other/thaw -type f -exec sed -i 's/namespace thaw::inline v0\b/namespace thaw::inline v9/' {} + || return 1
+  compile -Dmain=learn_with_this -I"$root/include" -c "$here/learn.cpp" -o this.o &&
+    compile -Dmain=learn_with_other -Iother -c "$here/learn.cpp" -o other.o || return 1
+  for object in this other; do
+    nm --defined-only "$object.o" | awk '$2 ~ /^[TWVBDRu]$/ && $3 ~ /thaw/ {print $3}' | LC_ALL=C sort -u >"$object.names"
+    [ -s "$object.names" ] || return 1
+  done
+  if LC_ALL=C comm -12 this.names other.names | c++filt | grep .; then
+    echo "one of these names is in both versions"
+    return 1
+  fi
+  compile "$here/versions/both.cpp" this.o other.o -o both && ./both
+}
+
+# Everything of -ffast-math but the promise that there are no NaN, which core/config.hpp refuses.
+fast_math() {
+  compile -O2 -ffast-math -fno-finite-math-only -I"$root/include" "$here/score.cpp" -o score && ./score &&
+    compile -O2 -ffast-math -fno-finite-math-only -I"$root/include" "$here/learn.cpp" -o learn && ./learn
+}
+
 every_header_twice() {
   list=$(cd "$root/include" && grep -rl --include='*.hpp' '^#pragma once' thaw | LC_ALL=C sort)
   printf '%s\n' "$list" | sed 's/.*/#include <&>/' >all_headers.hpp
@@ -120,6 +154,9 @@ try subdirectory_with_space subdirectory_with_space
 try package package
 try pkg_config pkg_config
 try two_instruction_sets two_instruction_sets
+try shared_library shared_library
+try two_versions two_versions
+try fast_math fast_math
 try every_header_twice every_header_twice
 try nasty_macros nasty_macros
 try no_runtime no_runtime

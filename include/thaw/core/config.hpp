@@ -14,6 +14,12 @@
 #define THAW_HOST_DEVICE
 #endif
 
+// NaN marks what is missing and infinity what is masked; a compiler told that neither exists deletes the tests for
+// them.
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "thaw needs NaN and infinity: add -fno-finite-math-only behind -ffast-math or -Ofast"
+#endif
+
 #define THAW_ALWAYS_INLINE inline __attribute__((always_inline))
 
 #if defined(__cpp_exceptions)

@@ -11,6 +11,10 @@ struct Layout {
 inline constexpr Layout kLayoutHere = {sizeof(thaw::Array<float>), sizeof(thaw::Shape), sizeof(thaw::Arena),
                                        sizeof(thaw::Cpu::Context), alignof(thaw::Array<float>)};
 
-// In wide.cpp, compiled with -mavx2 -mfma:
-Layout layout_there();
-thaw::Array<float> squares_there(const thaw::Array<float>& x);
+#if !defined(THAW_TEST_EXPORT)
+#define THAW_TEST_EXPORT
+#endif
+
+// In wide.cpp, compiled with -mavx2 -mfma or into a shared library:
+THAW_TEST_EXPORT Layout layout_there();
+THAW_TEST_EXPORT thaw::Array<float> squares_there(const thaw::Array<float>& x);
