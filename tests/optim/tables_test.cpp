@@ -125,6 +125,56 @@ TEST_CASE("row tables: a row that missed steps fades its moments, then goes on; 
   }
 }
 
+// Some frameworks call their dense rule sparse: it decays the moments of every row at every call, and moves them all.
+TEST_CASE("Adam on a dense table moves rows that are not read, on a row table it does not; each call counts") {
+  constexpr double kRate = 0.05, kBeta1 = 0.8, kBeta2 = 0.9;
+  const thaw::AdamOptions options{.beta1 = kBeta1, .beta2 = kBeta2};
+  Host host;
+  P dense(tables_spec(2, 1, false), host.context, 9), rows(tables_spec(2, 1, true), host.context, 9);
+  thaw::Adam<double> on_dense(dense, options), on_rows(rows, options);
+  const std::int32_t first[] = {0}, second[] = {1};
+  const Bags items{first, nullptr, 1};
+  double idle[3] = {}, moments[3][2] = {};
+  for (int t = 1; t <= 12; ++t) {
+    const Bags users{t == 1 ? first : second, nullptr, 1};  // user 0 is read once
+    if (t == 1)
+      for (int j = 0; j < 3; ++j) {
+        const double y = dense.slot(1).value[j] + dense.slot(2).value[j];
+        const double g = 2 * (dense.slot(0).value[j] * y - 1) * y;
+        moments[j][0] = (1 - kBeta1) * g, moments[j][1] = (1 - kBeta2) * g * g;
+      }
+    for (int j = 0; j < 3; ++j) idle[j] = rows.slot(0).value[j];
+    const double before[3] = {dense.slot(0).value[0], dense.slot(0).value[1], dense.slot(0).value[2]};
+    step(dense, on_dense, users, items, kRate);
+    step(rows, on_rows, users, items, kRate);
+    CHECK(on_dense.steps() == t);
+    CHECK(on_rows.steps() == t);
+    for (int j = 0; j < 3; ++j) {
+      if (t > 1) moments[j][0] *= kBeta1, moments[j][1] *= kBeta2;
+      const double m = moments[j][0] / (1 - std::pow(kBeta1, t)), v = moments[j][1] / (1 - std::pow(kBeta2, t));
+      const double want = before[j] - kRate * m / (std::sqrt(v) + 1e-8);
+      CHECK(dense.slot(0).value[j] == doctest::Approx(want).epsilon(1e-12));
+      CHECK(std::fabs(dense.slot(0).value[j] - before[j]) > 1e-4);
+      CHECK((rows.slot(0).value[j] == idle[j]) == (t > 1));
+    }
+  }
+}
+
+// A row that is first read late moves by beta1 and beta2 of one gradient over the clock of all calls.
+TEST_CASE("Adam: a row first read after many calls takes a step larger than the rate") {
+  for (const bool row_tables : {true, false}) {
+    Host host;
+    P parameters(tables_spec(2, 1, row_tables), host.context, 9);
+    thaw::Adam<double> adam(parameters);
+    const std::int32_t first[] = {0}, second[] = {1};
+    const Bags items{first, nullptr, 1};
+    for (int t = 0; t < 20000; ++t) step(parameters, adam, {first, nullptr, 1}, items, 1e-6);
+    const double before = parameters.slot(0).value[3];
+    step(parameters, adam, {second, nullptr, 1}, items, 1e-3);
+    CHECK(std::fabs(parameters.slot(0).value[3] - before) == doctest::Approx(3.1623e-3).epsilon(1e-4));
+  }
+}
+
 TEST_CASE("merge_rows: repeated ids, several bags, means, missing entries, against a dense table") {
   Host host;
   // Three bags {7, 300}, {7, 7, -1}, {70000}; then a second gather of the ids 300 and -5 without bags.
