@@ -99,16 +99,8 @@ TEST_CASE("the matching network learns, and new users leave no trace") {
   options.variant = hyperrs::Variant::best;
   options.width = 16;
   const auto learner = hyperrs::make_matching(made.world, options), twin = hyperrs::make_matching(made.world, options);
-  const double first = rivals::train_pass(*learner, made, 20);
-  rivals::train_pass(*twin, made, 20);
-  rivals::check_no_leak(*learner, *twin, made, 1);
-  double last = first;
-  for (int pass = 0; pass < 20; ++pass) last = rivals::train_pass(*learner, made, 20);
-  CHECK(last < 0.8 * first);
-  CHECK(rivals::right_pairs(*learner, made, 1) > 0.58);
+  rivals::check_learns(*learner, *twin, made, {.passes = 20, .batch = 20, .share = 0.8, .steps = 1});
   CHECK(rivals::scores_of(*learner, made.test[3], 0) == rivals::scores_of(*learner, made.test[3], 7));
-  rivals::check_odd_users(*learner, 1);
-  rivals::check_odd_batches(*learner);
 }
 
 TEST_CASE("the matching network's parameters") {

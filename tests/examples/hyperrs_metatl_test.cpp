@@ -190,15 +190,7 @@ TEST_CASE("MetaTL learns, and new users leave no trace") {
   options.variant = hyperrs::Variant::best;
   options.width = 16;
   const auto learner = hyperrs::make_metatl(made.world, options), twin = hyperrs::make_metatl(made.world, options);
-  const double first = rivals::train_pass(*learner, made, 20);
-  rivals::train_pass(*twin, made, 20);
-  rivals::check_no_leak(*learner, *twin, made, 1);
-  double last = first;
-  for (int pass = 0; pass < 30; ++pass) last = rivals::train_pass(*learner, made, 20);
-  CHECK(last < 0.8 * first);
-  CHECK(rivals::right_pairs(*learner, made, 1) > 0.58);
-  rivals::check_odd_users(*learner, 1);
-  rivals::check_odd_batches(*learner);
+  rivals::check_learns(*learner, *twin, made, {.passes = 30, .batch = 20, .share = 0.8, .steps = 1});
 }
 
 TEST_CASE("MetaTL's published form with users who have little") {

@@ -182,6 +182,54 @@ inline void check_odd_batches(hyperrs::Learner& learner) {
   }
 }
 
+// Trains `learner` by passes of batches: the loss falls below `share` of the first pass's, new users' pairs are in the
+// right order more often than by chance. `twin` is the same learner: it shows that new users leave no trace.
+struct Lesson {
+  int passes = 20;
+  std::size_t batch = 20;
+  double share = 0.8;
+  int steps = 1;  // of adapting
+};
+inline void check_learns(hyperrs::Learner& learner, hyperrs::Learner& twin, const MadeWorld& made,
+                         const Lesson& lesson) {
+  const double first = train_pass(learner, made, 20);
+  train_pass(twin, made, 20);
+  check_no_leak(learner, twin, made, lesson.steps);
+  double last = first;
+  for (int pass = 0; pass < lesson.passes; ++pass) last = train_pass(learner, made, lesson.batch);
+  CHECK(last < lesson.share * first);
+  CHECK(right_pairs(learner, made, lesson.steps) > 0.58);
+  check_odd_users(learner, lesson.steps);
+  check_odd_batches(learner);
+}
+
+// Every element of a gradient beside the difference quotient of loss().
+struct Quotients {
+  double worst = 0, largest = 0;
+  thaw::Index compared = 0;
+};
+template <class P, class Gradient, class Loss>
+Quotients quotients(P& parameters, const Gradient& gradient, const Loss& loss) {
+  Quotients found;
+  int t = 0;
+  thaw::for_each_unnamed(
+      [&](const thaw::Array<double>& g) {
+        auto& w = parameters.slot(t++).value;
+        for (thaw::Index k = 0; k < w.size(); ++k, ++found.compared) {
+          const double kept = w[k], h = 1e-5;
+          w[k] = kept + h;
+          const double above = loss();
+          w[k] = kept - h;
+          const double below = loss();
+          w[k] = kept;
+          found.worst = (std::max)(found.worst, std::abs((above - below) / (2 * h) - g[k]));
+          found.largest = (std::max)(found.largest, std::abs(g[k]));
+        }
+      },
+      gradient);
+  return found;
+}
+
 // The largest error of the slopes of loss(net) against central differences, tensor by tensor along random directions.
 // `exact` may differ from what is differenced: a gradient that leaves a path out, against a loss that freezes it.
 template <class P, class Exact, class Frozen>

@@ -280,17 +280,9 @@ TEST_CASE("s2Meta learns, and new users leave no trace") {
   options.variant = hyperrs::Variant::best;
   options.width = 8;
   const auto learner = hyperrs::make_s2meta(made.world, options), twin = hyperrs::make_s2meta(made.world, options);
-  const double first = rivals::train_pass(*learner, made, 20);
-  rivals::train_pass(*twin, made, 20);
-  rivals::check_no_leak(*learner, *twin, made, -1);
-  double last = first;
-  for (int pass = 0; pass < 25; ++pass) last = rivals::train_pass(*learner, made, 5);
-  CHECK(last < 0.9 * first);
-  CHECK(rivals::right_pairs(*learner, made, -1) > 0.58);
+  rivals::check_learns(*learner, *twin, made, {.passes = 25, .batch = 5, .share = 0.9, .steps = -1});
   CHECK(rivals::right_pairs(*learner, made, 0) > 0.55);  // the learnt start alone
-  rivals::check_odd_users(*learner, -1);
   rivals::check_odd_users(*learner, 1);
-  rivals::check_odd_batches(*learner);
 }
 
 TEST_CASE("one step of s2Meta at the published sizes") {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "hyperrs/tanp_network.hpp"
+#include "hyperrs_rivals.hpp"
 #include "thaw/core/growing_arena.hpp"
 #include "thaw/optim/parameters.hpp"
 
@@ -16,6 +17,7 @@ using thaw::Bags;
 using thaw::Index;
 using A = thaw::Array<double>;
 using V = thaw::Var<double>;
+using rivals::norm;
 
 TanpSizes tiny() {
   TanpSizes sizes;
@@ -83,12 +85,6 @@ struct Fixture {
   }
 };
 
-double norm(const A& x) {
-  double sum = 0;
-  for (const double v : x) sum += v * v;
-  return std::sqrt(sum);
-}
-
 }  // namespace
 
 // Made with PyTorch 1.13 in double by a program that follows the published modules user by user (Linear layers over
@@ -154,26 +150,10 @@ TEST_CASE("every gradient of TaNP's loss is the difference quotient") {
   const A target = hyperrs::target_distribution(out.assignment.array());
   const auto loss = hyperrs::tanp_loss(net, f.batch.view(), out, target, {1, 0.7});
   const auto gradient = thaw::gradient(loss, net);
-  int t = 0, compared = 0;
-  double worst = 0, largest = 0;
-  thaw::for_each_unnamed(
-      [&](const A& g) {
-        A& w = f.parameters.slot(t++).value;
-        for (Index k = 0; k < w.size(); ++k, ++compared) {
-          const double kept = w[k], h = 1e-5;
-          w[k] = kept + h;
-          const double above = f.loss_at(target);
-          w[k] = kept - h;
-          const double below = f.loss_at(target);
-          w[k] = kept;
-          worst = (std::max)(worst, std::abs((above - below) / (2 * h) - g[k]));
-          largest = (std::max)(largest, std::abs(g[k]));
-        }
-      },
-      gradient);
-  CHECK(compared == thaw::parameter_count(f.parameters.values()));
-  CHECK(largest > 1);
-  CHECK(worst < 1e-7);
+  const rivals::Quotients found = rivals::quotients(f.parameters, gradient, [&] { return f.loss_at(target); });
+  CHECK(found.compared == thaw::parameter_count(f.parameters.values()));
+  CHECK(found.largest > 1);
+  CHECK(found.worst < 1e-7);
 }
 
 TEST_CASE("the divergence is zero when target and context are one set, and positive when they differ") {
