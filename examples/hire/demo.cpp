@@ -24,6 +24,18 @@ int complain(const char* text) {
   return 1;
 }
 
+// The command that trains on a file which the subcommand `data` found usable.
+std::string demo_command(const hire::RatingsFile& file) {
+  std::string command = "./dev demo --data " + hire::shell_quoted(file.path);
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) command += std::string(" ") + option + " " + hire::shell_quoted(value);
+  };
+  add("--user-column", file.user_column), add("--item-column", file.item_column);
+  add("--rating-column", file.rating_column), add("--time-column", file.time_column);
+  add("--user-attributes", file.user_attributes), add("--item-attributes", file.item_attributes);
+  return command;
+}
+
 Result<hire::Task> make_task(const DemoOptions& o) {
   if (o.data == "generated") {
     thaw::GeneratorOptions world;
@@ -32,7 +44,7 @@ Result<hire::Task> make_task(const DemoOptions& o) {
     return hire::generated_task(world);
   }
   if (o.data == "ml-1m") return hire::movielens_task(hire::movielens_folder(o.data_dir), o.data_seed);
-  return hire::file_task(o.data, o.data_seed);
+  return hire::file_task(o.file, o.data_seed);
 }
 
 hire::Recipe make_recipe(const DemoOptions& o) {
@@ -89,6 +101,9 @@ class Demo {
     std::printf("%s: %s users, %s items, %s ratings\n", task_.data.name.c_str(),
                 hire::grouped(task_.data.users.size()).c_str(), hire::grouped(task_.data.items.size()).c_str(),
                 hire::grouped(static_cast<std::int64_t>(task_.data.ratings.size())).c_str());
+    if (task_.data.replaced > 0)
+      std::printf("Of pairs rated more than once the last rating counts; %s earlier ones are left out\n",
+                  hire::grouped(task_.data.replaced).c_str());
     std::printf("Split: %s\n", task_.split_text.c_str());
     std::printf("%s\n\n", hire::protocol_text(o_.protocol).c_str());
     std::fflush(stdout);
@@ -231,7 +246,8 @@ class Demo {
     if (!saved) return complain(saved.fault().text);
     const auto loaded = hire::load_model_file(file, threads_);
     if (!loaded) return complain(loaded.fault().text);
-    std::printf("Model written to %s\n", file.c_str());
+    std::printf("Model written to %s; ./dev demo recommend --model %s serves it\n", file.c_str(),
+                hire::shell_quoted(file).c_str());
     if (her == nullptr) return 0;
     hire::Loaded& fresh = *loaded.value();
     const auto stage = hire::Stage::make(fresh.data, fresh.data.ratings, her->scenario, fresh.recipe);
@@ -267,7 +283,8 @@ int main(int argc, char** argv) {
   if (!hire::read_options(argc, argv, options, status)) return status;
   if (options.inspect)
     return options.inspected == "ml-1m" ? hire::inspect_movielens(options.data_dir)
-                                        : hire::inspect_file(options.inspected);
+                                        : hire::inspect_file(options.file, demo_command(options.file));
+  if (options.serve) return hire::recommend_to_guest(options.served);
   Result<hire::Task> task = make_task(options);
   if (!task) return complain(task.fault().text);
   const hire::Recipe recipe = make_recipe(options);

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "hire/command_line.hpp"
 #include "hire/task.hpp"
 
 namespace hire {
@@ -92,18 +93,21 @@ inline int inspect_movielens(const std::string& data_dir) {
   return 0;
 }
 
-inline int inspect_file(const std::string& path) {
-  const thaw::Result<Task> task = file_task(path, 1);
+inline int inspect_file(const RatingsFile& file, const std::string& command) {
+  const thaw::Result<Task> task = file_task(file, 1);
   if (!task) return detail::fault_status(task.fault());
   const thaw::Dataset& data = task.value().data;
   const auto pairs = static_cast<double>(data.users.size()) * static_cast<double>(data.items.size());
-  std::printf("%s\n  %s users, %s items, %s ratings from %s to %s; %s %% of all pairs are rated%s\n", path.c_str(),
+  std::printf("%s\n  %s users, %s items, %s ratings from %s to %s; %s %% of all pairs are rated%s\n", file.path.c_str(),
               grouped(data.users.size()).c_str(), grouped(data.items.size()).c_str(),
               grouped(static_cast<std::int64_t>(data.ratings.size())).c_str(),
               thaw::significant_text(static_cast<double>(data.lowest), 4).c_str(),
               thaw::significant_text(static_cast<double>(data.highest), 4).c_str(),
               thaw::significant_text(100 * static_cast<double>(data.ratings.size()) / pairs, 3).c_str(),
               data.times.empty() ? "; no times" : "; with times");
+  if (data.replaced > 0)
+    std::printf("           %s ratings of a pair that is rated again further down; the last one counts\n",
+                grouped(data.replaced).c_str());
   detail::print_attributes("user", data.users);
   detail::print_attributes("item", data.items);
   std::printf("  split    %s\n", task.value().split_text.c_str());
@@ -117,7 +121,7 @@ inline int inspect_file(const std::string& path) {
     std::printf("\nVerdict: readable, but too little to learn from: %s\n", fits.fault().text);
     return 1;
   }
-  std::printf("\nVerdict: usable. Next: ./dev demo --data %s\n", path.c_str());
+  std::printf("\nVerdict: usable. Next: %s\n", command.c_str());
   return 0;
 }
 

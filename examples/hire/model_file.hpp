@@ -8,6 +8,8 @@
 #pragma once
 
 #include <array>
+#include <cstring>
+#include <tuple>
 
 #include "hire/learn.hpp"
 #include "thaw/file/save_model.hpp"
@@ -107,6 +109,9 @@ inline thaw::Result<thaw::Done> read_side(const thaw::SafetensorsView& view, con
     entities.years = std::move(years.value());
   const auto count = thaw::metadata_integer(view, side + ".attributes");
   if (!count) return count.fault();
+  for (const std::int32_t year : entities.years)
+    if (year < 0 || year > 9999)
+      return thaw::make_fault(thaw::FaultKind::malformed, side.c_str(), ": a year is ", year);
   const auto is_full = [&](std::size_t size) { return size == 0 || size == static_cast<std::size_t>(entities.size()); };
   const bool fits = is_full(entities.titles.size()) && is_full(entities.years.size());
   if (!fits || count.value() < 0 || count.value() > kMaxAttributes)
@@ -132,7 +137,8 @@ inline thaw::Result<thaw::Done> read_ratings(const thaw::SafetensorsView& view, 
   if (!items) return items.fault();
   if (!values) return values.fault();
   const std::size_t count = values.value().size();
-  bool fits = users.value().size() == count && items.value().size() == count;
+  bool fits =
+      users.value().size() == count && items.value().size() == count && count > 0 && data.lowest <= data.highest;
   for (std::size_t i = 0; fits && i < count; ++i) {
     const thaw::Rating r{users.value()[i], items.value()[i], values.value()[i]};
     fits = r.user >= 0 && r.user < data.users.size() && r.item >= 0 && r.item < data.items.size() &&
@@ -141,6 +147,38 @@ inline thaw::Result<thaw::Done> read_ratings(const thaw::SafetensorsView& view, 
   }
   if (fits) return thaw::Done{};
   return thaw::make_fault(thaw::FaultKind::malformed, "the known ratings do not fit the users, items and scale");
+}
+
+// A file may say anything: sizes that a recipe of ours never has are refused before memory is asked for.
+inline thaw::Result<thaw::Done> check_recipe(const Recipe& r) {
+  const auto inside = [](auto value, auto least, auto most) { return value >= least && value <= most; };
+  const bool fits = inside(r.width, 1, 1024) && inside(r.heads, 1, 64) && inside(r.blocks, 0, 8) &&
+                    inside(r.expansion, 1, 16) && r.order <= Order::users_first && r.divisor <= Divisor::head_width &&
+                    inside(r.users, 1, 1024) && inside(r.items, 2, 1024) && inside(r.most_queries, 0, r.items - 1) &&
+                    inside(r.batch, 1, 1024) && r.sampler <= Sampler::attribute_similarity &&
+                    r.published_sampler <= Sampler::attribute_similarity && r.optimizer <= Optimizer::adam &&
+                    r.least_entities >= 0 && r.affinity_entities >= 0 && inside(r.rate, 0, 1e30) && r.steps >= 0;
+  if (fits && r.width % r.heads == 0) return thaw::Done{};
+  return thaw::make_fault(thaw::FaultKind::malformed, "the recipe holds a number that no recipe has");
+}
+
+// Whether the file holds every tensor of a plan, in its size.
+inline thaw::Result<thaw::Done> check_tensors(const Hire<thaw::Spec>& plan, const thaw::SafetensorsView& view) {
+  thaw::Fault problem;
+  bool failed = false;
+  thaw::for_each_tensor(
+      [&](const thaw::Path& path, const thaw::Spec& spec) {
+        if (failed) return;
+        const thaw::Result<thaw::TensorEntry> entry = view.find(thaw::TextView{path.text, std::strlen(path.text)});
+        failed = !entry || static_cast<Index>(entry.value().count()) != spec.shape.size();
+        if (!failed) return;
+        problem = !entry ? entry.fault()
+                         : thaw::make_fault(thaw::FaultKind::mismatch, "tensor '", path.text, "' has ",
+                                            entry.value().count(), " numbers, the network needs ", spec.shape.size());
+      },
+      plan);
+  if (failed) return problem;
+  return thaw::Done{};
 }
 
 inline thaw::Result<Settings> read_settings(const thaw::SafetensorsView& view, const thaw::Dataset& data,
@@ -156,10 +194,11 @@ inline thaw::Result<Settings> read_settings(const thaw::SafetensorsView& view, c
     failed = failed || !parsed;
   });
   if (failed) return problem;
-  if (settings.user_attributes == from_data.user_attributes && settings.item_attributes == from_data.item_attributes &&
-      settings.rating_levels == from_data.rating_levels && settings.blocks >= 0 && settings.blocks <= 8 &&
-      settings.heads > 0 && settings.width > 0 && settings.width % settings.heads == 0)
-    return settings;
+  const auto sizes = [](const Settings& s) {
+    return std::tuple(s.user_attributes, s.item_attributes, s.user_statistics, s.item_statistics, s.cell_statistics,
+                      s.rating_levels, s.width, s.heads, s.blocks, s.expansion, s.order, s.divisor);
+  };
+  if (sizes(settings) == sizes(from_data) && settings.lowest < settings.highest) return settings;
   return thaw::make_fault(thaw::FaultKind::malformed, "the settings of the network do not fit its data");
 }
 
@@ -185,11 +224,14 @@ inline thaw::Result<std::unique_ptr<Loaded>> read_model(const thaw::SafetensorsV
     failed = failed || !parsed;
   });
   if (failed) return problem;
+  if (const auto fits = check_recipe(loaded->recipe); !fits) return fits.fault();
   Recommender& model = loaded->model;
   model.packer = std::make_unique<ContextPacker>(make_packer(loaded->data, loaded->data.ratings, loaded->recipe));
   const auto settings = read_settings(view, loaded->data, model.packer->levels(), loaded->recipe);
   if (!settings) return settings.fault();
-  model.trainer = std::make_unique<Trainer>(make_plan(settings.value()), loaded->recipe, threads);
+  const Hire<thaw::Spec> plan = make_plan(settings.value());
+  if (const auto tensors = check_tensors(plan, view); !tensors) return tensors.fault();
+  model.trainer = std::make_unique<Trainer>(plan, loaded->recipe, threads);
   const auto weights = thaw::load_into(model.trainer->parameters().values(), view, thaw::ExtraTensors::ignore);
   if (!weights) return weights.fault();
   const auto start = read_numbers<double>(view, "data.start");

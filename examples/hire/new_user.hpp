@@ -115,10 +115,11 @@ inline thaw::Ranking ranking_of(const NewUser& her, const thaw::Dataset& data) {
   thaw::Ranking ranking;
   ranking.title = "User " + data.users.ids.text(her.user);
   const std::string attributes = attributes_text(data.users, her.user);
-  ranking.caption = (attributes.empty() ? "" : "Known of her: " + attributes + ". ") +
-                    "She is in no training rating. Ranked are " +
-                    grouped(static_cast<std::int64_t>(her.candidates.size())) +
-                    " items; where she rated one later, unseen by the model, that rating is shown.";
+  ranking.caption =
+      (attributes.empty() ? "" : "Known of her: " + attributes + ". ") + "She is in no training rating. Ranked are " +
+      grouped(static_cast<std::int64_t>(her.candidates.size())) +
+      " items; where she rated one later, unseen by the model, that rating is shown. Scores are predicted "
+      "ratings, not cut off at the ends of the scale.";
   ranking.highest_rating = static_cast<double>(data.highest);
   for (const auto& r : her.ratings) ranking.ratings.push_back({data.items.title(r.item), static_cast<double>(r.value)});
   const auto fill = [&](const std::vector<Recommended>& from, std::vector<thaw::RankedItem>& to) {

@@ -31,6 +31,12 @@ std::vector<double> mean_map(const A& map, Index first, Index count) {
   return mean;
 }
 
+// How far each share of a map lies above or below an equal one: 0.5 is half as much again, -0.5 half as much.
+inline std::vector<double> against_equal(std::vector<double> shares, std::size_t columns) {
+  for (double& share : shares) share = share * static_cast<double>(columns) - 1;
+  return shares;
+}
+
 inline std::vector<std::string> slot_names(const thaw::Dataset& data, const Settings& settings) {
   std::vector<std::string> names;
   for (const auto& a : data.users.attributes) names.push_back("user's " + a.name);
@@ -64,15 +70,17 @@ inline std::vector<thaw::HeatMap> heat_maps_of(const NewUser& her, const thaw::D
     users.push_back(u == her.user ? data.users.ids.text(u) + " (she)" : data.users.ids.text(u));
   for (std::size_t i = 0; i < context.items.size(); ++i) items.push_back(data.items.title(context.items[i]));
   const auto slots = detail::slot_names(data, model.settings);
-  const std::string block = "Block " + std::to_string(last + 1) + " of " + std::to_string(last + 1) + ". ";
+  const std::string block = "Block " + std::to_string(last + 1) + " of " + std::to_string(last + 1) +
+                            ". Against an equal share: 0.1 is a tenth more than that, −0.1 a tenth less. ";
   return {
       {"Between attributes", block + "Mean over all cells and heads: what each part of a cell reads from the others.",
-       "reads", "from", slots, slots, detail::mean_map(maps.attributes, 0, maps.attributes.shape[0])},
+       "reads", "from", slots, slots,
+       detail::against_equal(detail::mean_map(maps.attributes, 0, maps.attributes.shape[0]), slots.size())},
       {"Between users", block + "Mean over items and heads. The first row is hers.", "reads", "from", users, users,
-       detail::mean_map(maps.users, 0, 1)},
+       detail::against_equal(detail::mean_map(maps.users, 0, 1), users.size())},
       {"Between items",
        block + "In her row, mean over heads. The first ten are asked; the rest is what she and her neighbours rated.",
-       "reads", "from", items, items, detail::mean_map(maps.items, 0, 1)}};
+       "reads", "from", items, items, detail::against_equal(detail::mean_map(maps.items, 0, 1), items.size())}};
 }
 
 inline thaw::CurveChart curve_of(const RunFacts& run) {

@@ -301,14 +301,19 @@ class Rehearsal {
 };
 
 // What the network's start says of one user's items.
-inline std::vector<float> score_start(const Stage& stage, const AffinityWeights& weights, const thaw::Query& query) {
-  std::vector<float> start;
+inline void score_start(const Stage& stage, const AffinityWeights& weights, const thaw::Query& query,
+                        std::vector<float>& start) {
+  start.clear();
   float numbers[Affinities::kMost];
   for (const std::int32_t item : query.items) {
     stage.affinities.read(query.user, item, numbers);
     start.push_back(static_cast<float>(stage.statistics.predict(query.user, item) +
                                        weights.correction(stage.kind, numbers, stage.affinities.count())));
   }
+}
+inline std::vector<float> score_start(const Stage& stage, const AffinityWeights& weights, const thaw::Query& query) {
+  std::vector<float> start;
+  score_start(stage, weights, query, start);
   return start;
 }
 
@@ -323,50 +328,90 @@ inline void share_order(std::span<const float> start, double share, std::span<fl
   }
 }
 
-// Scores queries over a stage: each query in as many contexts as its items need.
-inline std::vector<thaw::UserScores> score_stage(const Stage& stage, const AffinityWeights& weights,
-                                                 const std::vector<thaw::Query>& queries, Trainer& trainer,
-                                                 ContextPacker& packer, std::uint64_t seed) {
+// Scores queries over a stage: each query in as many contexts as its items need. Once it has seen the largest query it
+// takes nothing from the heap, so one of these serves user after user.
+class StageScorer {
+ public:
+  // Everything must outlive the scorer.
+  StageScorer(const Stage& stage, const AffinityWeights& weights, Trainer& trainer, ContextPacker& packer,
+              std::uint64_t seed)
+      : stage_(stage),
+        weights_(weights),
+        trainer_(trainer),
+        packer_(packer),
+        seed_(seed),
+        contexts_(stage, trainer.recipe()) {}
+
+  // `scores`: one for each query; what it held before is overwritten in place.
+  void score(std::span<const thaw::Query> queries, std::vector<thaw::UserScores>& scores) {
+    cut(queries, scores);
+    const auto batch = static_cast<std::size_t>(trainer_.recipe().batch);
+    for (std::size_t first = 0; first < parts_.size(); first += batch)
+      predict(queries, std::span(parts_).subspan(first, (std::min)(batch, parts_.size() - first)), scores);
+    const double share = weights_.order_share[static_cast<std::size_t>(stage_.kind)];
+    for (std::size_t q = 0; q < queries.size() && share < 1; ++q) {
+      score_start(stage_, weights_, queries[q], start_);
+      share_order(start_, share, scores[q].predictions);
+    }
+  }
+
+ private:
+  // Items of one query that fit one context.
   struct Part {
     std::size_t query, begin, count;
   };
-  StageContexts contexts(stage, trainer.recipe());
-  const auto most = static_cast<std::size_t>(contexts.most_queries());
-  std::vector<thaw::UserScores> scores;
-  std::vector<Part> parts;
-  for (std::size_t q = 0; q < queries.size(); ++q) {
-    const std::size_t size = queries[q].items.size(), pieces = (size + most - 1) / most;
-    scores.push_back({queries[q].user, queries[q].items, std::vector<float>(size), queries[q].truths});
-    for (std::size_t p = 0; p < pieces; ++p) {
-      const std::size_t begin = size * p / pieces, end = size * (p + 1) / pieces;
-      parts.push_back({q, begin, end - begin});
+
+  void cut(std::span<const thaw::Query> queries, std::vector<thaw::UserScores>& scores) {
+    const auto most = static_cast<std::size_t>(contexts_.most_queries());
+    scores.resize(queries.size());
+    parts_.clear();
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+      const std::size_t size = queries[q].items.size(), pieces = (size + most - 1) / most;
+      scores[q].user = queries[q].user;
+      scores[q].items = queries[q].items;
+      scores[q].predictions.assign(size, 0);
+      scores[q].truths = queries[q].truths;
+      for (std::size_t p = 0; p < pieces; ++p) {
+        const std::size_t begin = size * p / pieces, end = size * (p + 1) / pieces;
+        parts_.push_back({q, begin, end - begin});
+      }
     }
   }
-  const auto batch = static_cast<std::size_t>(trainer.recipe().batch);
-  thaw::Context context;
-  thaw::ContextCells cells;
-  std::vector<float> base, numbers, predicted;
-  for (std::size_t first = 0; first < parts.size(); first += batch) {
-    const std::size_t count = (std::min)(batch, parts.size() - first);
-    packer.clear();
-    for (std::size_t b = 0; b < count; ++b) {
-      const Part& part = parts[first + b];
+  void predict(std::span<const thaw::Query> queries, std::span<const Part> parts,
+               std::vector<thaw::UserScores>& scores) {
+    packer_.clear();
+    for (const Part& part : parts) {
       const thaw::Query& query = queries[part.query];
-      thaw::Philox rng = thaw::context_rng(seed, static_cast<std::uint64_t>(query.user), part.begin);
-      contexts.draw(query.user, std::span(query.items).subspan(part.begin, part.count), rng, context, cells);
-      contexts.start(context, weights, base, numbers);
-      packer.add(context, cells, &stage.statistics, base.data(), numbers);
+      thaw::Philox rng = thaw::context_rng(seed_, static_cast<std::uint64_t>(query.user), part.begin);
+      contexts_.draw(query.user, std::span(query.items).subspan(part.begin, part.count), rng, context_, cells_);
+      contexts_.start(context_, weights_, base_, numbers_);
+      packer_.add(context_, cells_, &stage_.statistics, base_.data(), numbers_);
     }
-    trainer.predict(packer, predicted);
-    for (std::size_t b = 0; b < count; ++b) {
-      const Part& part = parts[first + b];
-      const std::size_t at = b * predicted.size() / count;
-      for (std::size_t k = 0; k < part.count; ++k) scores[part.query].predictions[part.begin + k] = predicted[at + k];
+    trainer_.predict(packer_, predicted_);
+    for (std::size_t b = 0; b < parts.size(); ++b) {
+      const Part& part = parts[b];
+      const std::size_t at = b * predicted_.size() / parts.size();
+      for (std::size_t k = 0; k < part.count; ++k) scores[part.query].predictions[part.begin + k] = predicted_[at + k];
     }
   }
-  const double share = weights.order_share[static_cast<std::size_t>(stage.kind)];
-  for (std::size_t q = 0; q < queries.size() && share < 1; ++q)
-    share_order(score_start(stage, weights, queries[q]), share, scores[q].predictions);
+
+  const Stage& stage_;
+  const AffinityWeights& weights_;
+  Trainer& trainer_;
+  ContextPacker& packer_;
+  std::uint64_t seed_;
+  StageContexts contexts_;
+  std::vector<Part> parts_;
+  thaw::Context context_;
+  thaw::ContextCells cells_;
+  std::vector<float> base_, numbers_, predicted_, start_;
+};
+
+inline std::vector<thaw::UserScores> score_stage(const Stage& stage, const AffinityWeights& weights,
+                                                 const std::vector<thaw::Query>& queries, Trainer& trainer,
+                                                 ContextPacker& packer, std::uint64_t seed) {
+  std::vector<thaw::UserScores> scores;
+  StageScorer(stage, weights, trainer, packer, seed).score(queries, scores);
   return scores;
 }
 

@@ -2,7 +2,7 @@
 //
 //   thaw::Result<hire::Task> task = hire::generated_task({.seed = 1});
 //   thaw::Result<hire::Task> task = hire::movielens_task("data/ml-1m");
-//   thaw::Result<hire::Task> task = hire::file_task("ratings.csv");
+//   thaw::Result<hire::Task> task = hire::file_task({.path = "ratings.csv"}, 1);
 #pragma once
 
 #include <cstdlib>
@@ -114,14 +114,31 @@ inline thaw::Result<Task> movielens_task(const std::string& folder, std::uint64_
   return task;
 }
 
-inline thaw::Result<Task> file_task(const std::string& path, std::uint64_t seed) {
+// A ratings file of one's own. Columns are found by their usual names, or named or numbered here.
+struct RatingsFile {
+  std::string path;
+  std::string user_column, item_column, rating_column, time_column;
+  std::string user_attributes, item_attributes;  // files; empty: none but those that RecBole keeps beside
+};
+
+inline thaw::Result<Task> file_task(const RatingsFile& file, std::uint64_t seed) {
   thaw::RatingsOptions options;
   options.duplicates = thaw::DuplicatePolicy::keep_last;
-  thaw::Result<thaw::Dataset> data = thaw::read_ratings(path, options);
+  options.user_column = file.user_column;
+  options.item_column = file.item_column;
+  options.rating_column = file.rating_column;
+  options.time_column = file.time_column;
+  thaw::Result<thaw::Dataset> data = thaw::read_ratings(file.path, options);
   if (!data) return data.fault();
   Task task;
   task.data = std::move(data.value());
-  if (task.data.name.empty()) task.data.name = path;
+  if (task.data.name.empty()) task.data.name = file.path;
+  for (const bool of_users : {true, false}) {
+    const std::string& table = of_users ? file.user_attributes : file.item_attributes;
+    if (table.empty()) continue;
+    const auto read = thaw::read_attributes(table, of_users ? task.data.users : task.data.items);
+    if (!read) return read.fault();
+  }
   split_by_newest(task, seed);
   return task;
 }
