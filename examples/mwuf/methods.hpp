@@ -52,6 +52,12 @@ inline std::unique_ptr<WarmUp> make_mwuf(ClickBase& base, const ClickWorld& worl
   return make_method<MetaWarmUp>(base, world, options);
 }
 
+inline std::unique_ptr<WarmUp> make_best(ClickBase& base, const ClickWorld& world) {
+  CountAwareOptions options;
+  options.ridge = -1;  // features have had their say in the base
+  return make_method<CountAware>(base, world, options);
+}
+
 }  // namespace detail
 
 inline const MethodEntry kMethods[] = {
@@ -81,12 +87,15 @@ inline const MethodEntry kMethods[] = {
      [](ClickBase& b, const ClickWorld& w) { return detail::make_mwuf(b, w, true, false, true); }, fine_tuning_grid},
     {"mwuf-no-shift", "MWUF, no shifting",
      [](ClickBase& b, const ClickWorld& w) { return detail::make_mwuf(b, w, true, true, false); }, fine_tuning_grid},
-    {"best", "MWUF best: count-aware",
-     [](ClickBase& b, const ClickWorld& w) { return detail::make_method<CountAware>(b, w, CountAwareOptions{-1}); },
-     detail::strength_grid, 0, false, [](const ClickWorld& w) { return make_taste_base(w); }},
     {"count-aware", "count-aware vectors, base with bias terms",
      [](ClickBase& b, const ClickWorld& w) { return detail::make_method<CountAware>(b, w, CountAwareOptions()); },
      detail::strength_grid, 0, true},
+    {"best-no-popularity", "best without popularity", detail::make_best, detail::strength_grid, 0, false,
+     [](const ClickWorld& w) { return make_taste_base(w, {.popularity_levels = 0}); }},
+    {"best-all-ids", "best, ids in every sample", detail::make_best, detail::strength_grid, 0, false,
+     [](const ClickWorld& w) { return make_taste_base(w, {.item_dropout = 0}); }},
+    {"best", "MWUF best: count-aware", detail::make_best, detail::strength_grid, 0, false,
+     [](const ClickWorld& w) { return make_taste_base(w); }},
 };
 
 // Null where there is no method of that name.

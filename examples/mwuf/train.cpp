@@ -128,7 +128,7 @@ class Trainer {
           loss[p] += share * report.log_loss.value;
           f1[p] += share * report.f1_at_half.value;
         }
-      std::printf("%-32s", line.title.c_str());
+      std::printf("%-36s", line.title.c_str());
       for (int p = 0; p < 4; ++p) std::printf(" %.4f", auc[p]);
       double spread = 0;
       for (int p = 0; p < 4; ++p) spread = (std::max)(spread, std::sqrt((std::max)(0.0, square[p] - auc[p] * auc[p])));
@@ -155,7 +155,7 @@ class Trainer {
     if (reference == nullptr) return;
     std::printf("RelaImpr over the base with random new ids, percent\n");
     for (Line& line : lines_) {
-      std::printf("%-32s", line.title.c_str());
+      std::printf("%-36s", line.title.c_str());
       for (const thaw::Phase phase : thaw::kPhases)
         std::printf(
             " %+6.1f",
