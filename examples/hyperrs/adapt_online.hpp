@@ -211,6 +211,17 @@ class OnlineRidge {
     for (Index i = 0; i < width_; ++i)
       for (Index j = 0; j < width_; ++j) inverse_[i * width_ + j] -= gain_[i] * gain_[j] / spread;
   }
+  // Takes back a rating that was added; anything else makes the weights meaningless.
+  void remove(const Rating& rating) {
+    const R* q = factors_ + rating.item * width_;
+    for (Index i = 0; i < width_; ++i) gain_[i] = dot(inverse_ + i * width_, q);
+    const R spread = 1 - dot(gain_, q), error = rating.label - score(rating.item);
+    thaw::require(spread > 0, "OnlineRidge: a rating is taken back that was not given");
+    for (Index i = 0; i < width_; ++i) weight_[i] -= gain_[i] / spread * error;
+    for (Index i = 0; i < width_; ++i)
+      for (Index j = 0; j < width_; ++j) inverse_[i * width_ + j] += gain_[i] * gain_[j] / spread;
+  }
+  const R* weights() const { return weight_; }  // (width)
   R score(std::int32_t item) const {
     return (base_ == nullptr ? R(0) : base_[item]) + dot(weight_, factors_ + item * width_);
   }

@@ -1,163 +1,264 @@
 // A new user at the keyboard: reads `item rating` lines, prints the ten items to recommend after each.
 //
-//   thaw_hyperrs_online [data set] [passes]          "generated" and 40 by default; see task.hpp for the names
+//   thaw_hyperrs_online [--rule ridge|tanp|steps] [--data NAME] [--passes N] [--seed N]
 //
-// Items and ratings are as in the data: "i17 5". A minus before the item takes that rating back: "-i17 5". The model, a
-// task-adaptive neural process, is trained when the program starts; each line then costs one record's encoding, in a
-// buffer of fixed size.
+// Items and ratings are as in the data: "i17 5". A minus before the item takes its rating back: "-i17". "find words"
+// lists items by their titles. Without options: generated data, no files needed. The model is trained when the program
+// starts; each line then costs what online_rules.hpp says of the rule, in a buffer of fixed size.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "hyperrs/adapt_online.hpp"
-#include "hyperrs/tanp.hpp"
-#include "hyperrs/task.hpp"
+#include "hyperrs/online_rules.hpp"
 
 namespace {
 
-using thaw::Index;
-using A = thaw::Array<float>;
+constexpr const char* kUsage =
+    "usage: %s [--rule ridge|tanp|steps] [--data NAME] [--passes N] [--seed N]\n"
+    "  --rule    ridge: least squares over item vectors, the smallest buffer (default); tanp: averages of what a "
+    "neural\n"
+    "            process says of each rating; steps: gradient steps on the newest 64 ratings\n"
+    "  --data    generated (default), ml-1m, ml-100k, book-crossing, or a ratings file; found through THAW_DATA\n"
+    "  --passes  over the training users (default: what the rule needs, some seconds)\n"
+    "Then, a line each: `item rating`, `-item` to take it back, `find words`. Ends with the input.\n";
 
-void train(hyperrs::TanpLearner& learner, const hyperrs::Task& task, int passes) {
-  const thaw::EpisodeSampler sampler = task.sampler({.support = 8, .query = 8});
-  std::vector<thaw::Episode> batch;
-  for (int pass = 0; pass < passes; ++pass) {
-    double loss = 0;
-    int steps = 0;
-    batch.clear();
-    for (const std::int32_t user : sampler.training_users()) {
-      thaw::Episode& episode = batch.emplace_back();
-      if (!sampler.draw(static_cast<std::uint64_t>(pass), user, episode)) batch.pop_back();
-      if (batch.size() < 32) continue;
-      loss += learner.train(batch);
-      ++steps;
-      batch.clear();
-    }
-    if ((pass + 1) % 10 == 0)
-      std::fprintf(stderr, "pass %d of %d: squared error %.3f\n", pass + 1, passes, steps > 0 ? loss / steps : 0);
-  }
+std::string_view trimmed(std::string_view text) {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
-// The learner's item fields as lists.
-hyperrs::OnlineItems online_items(const hyperrs::World& world, std::vector<std::int32_t>& ids) {
-  const thaw::Entities& side = world.data->items;
-  hyperrs::OnlineItems items;
-  items.count = side.size();
-  for (std::int32_t i = 0; i < side.size(); ++i) ids.push_back(world.train.by_item.row(i).empty() ? -1 : i);
-  items.fields[items.field_count++] = {nullptr, ids.data()};
-  for (const thaw::Attribute& attribute : side.attributes)
-    items.fields[items.field_count++] = {attribute.offsets.data(), attribute.ids.data()};
-  return items;
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+// A whole number of at least 1; 0 where the text is anything else.
+long whole(const char* text) {
+  char* end = nullptr;
+  const long value = std::strtol(text, &end, 10);
+  return end != text && *end == '\0' && value >= 1 && value <= 1'000'000 ? value : 0;
 }
 
 class Counter {
  public:
-  Counter(const thaw::Dataset& data, hyperrs::OnlineTanp<>& user)
-      : data_(&data), user_(&user), given_(static_cast<std::size_t>(data.items.size()), 0.0F) {
+  Counter(const thaw::Dataset& data, hyperrs::OnlineUser& user)
+      : data_(data), user_(user), given_(static_cast<std::size_t>(data.items.size()), kNone) {
     for (std::int32_t i = 0; i < data.items.size(); ++i) items_.push_back(i);
     scores_.resize(items_.size());
   }
 
-  // One line of input; says on standard error what is wrong with it.
+  // One line of input; says on standard error what is wrong with it, and then changes nothing.
   void take(std::string_view line) {
-    const bool back = line.starts_with('-');
-    if (back) line.remove_prefix(1);
-    const std::size_t space = line.find_first_of(" \t");
-    const std::int32_t item = data_->items.ids.find(line.substr(0, space));
-    if (item == thaw::Vocabulary::kUnknown) return complain(line, "no such item; expected `item rating`");
-    const std::string text(space == std::string_view::npos ? "" : line.substr(space + 1));
+    line = trimmed(line);
+    if (line.empty()) return;
+    if (line.starts_with("find ") && data_.items.ids.find(line) == thaw::Vocabulary::kUnknown)
+      return find(trimmed(line.substr(5)));
+    const std::size_t space = line.find_last_of(" \t");
+    std::string_view item_text = trimmed(line.substr(0, space));
+    const std::string rating_text(space == std::string_view::npos ? "" : line.substr(space + 1));
+    std::int32_t item = item_of(item_text);
+    // "-i17" takes back, with or without the rating; an item may itself begin with a minus.
+    if (item < 0 && line.starts_with('-')) {
+      if (item = item_of(trimmed(line.substr(1))); item < 0) item = item_of(trimmed(item_text.substr(1)));
+      if (item >= 0) return take_back(line, item);
+    }
+    if (item < 0) return complain(line, "no such item; expected `item rating`, or `find words` to look one up");
+    if (rating_text.empty()) return complain(line, "the rating is missing; expected `item rating`");
     char* end = nullptr;
-    const float rating = std::strtof(text.c_str(), &end);
-    if (end == text.c_str() || !(rating >= data_->lowest && rating <= data_->highest))
-      return complain(line, "the rating is missing or outside the data's scale");
-    float& known = given_[static_cast<std::size_t>(item)];
-    if (back && known != rating) return complain(line, "this rating was not given, so it cannot be taken back");
-    const auto start = Clock::now();
-    if (known != 0) user_->remove({item, known});  // rated again: the newer counts
-    if (!back) user_->add({item, rating});
-    const double adapting = since(start);
-    known = back ? 0.0F : rating;
-    user_->score(items_.data(), static_cast<Index>(items_.size()), scores_.data());
-    print(adapting, since(start) - adapting);
+    const float rating = std::strtof(rating_text.c_str(), &end);
+    if (end != rating_text.c_str() + rating_text.size()) return complain(line, "the rating is not a number");
+    if (!(rating >= data_.lowest && rating <= data_.highest)) {
+      std::fprintf(stderr, "\"%.*s\": ratings go from %g to %g\n", static_cast<int>(line.size()), line.data(),
+                   static_cast<double>(data_.lowest), static_cast<double>(data_.highest));
+      return;
+    }
+    rate(item, rating);
   }
 
- private:
-  using Clock = std::chrono::steady_clock;
-  static double since(Clock::time_point start) {
-    return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-  }
-  static void complain(std::string_view line, const char* what) {
-    std::fprintf(stderr, "\"%.*s\": %s\n", static_cast<int>(line.size()), line.data(), what);
-  }
-  void print(double adapting, double scoring) {
+  // The ten best of what she has not rated, as things stand.
+  void print() {
+    const auto start = Clock::now();
+    user_.score(items_, scores_);
+    const double scoring = since(start);
+    std::printf("after %d rating%s (adapted in %.1f microseconds, all items scored in %.0f)\n", ratings_,
+                ratings_ == 1 ? "" : "s", adapting_, scoring);
     std::vector<std::int32_t> best;
     for (const std::int32_t i : items_)
-      if (given_[static_cast<std::size_t>(i)] == 0) best.push_back(i);
+      if (given(i) == kNone) best.push_back(i);
     const std::size_t shown = (std::min)(best.size(), std::size_t(10));
     std::partial_sort(
         best.begin(), best.begin() + static_cast<std::ptrdiff_t>(shown), best.end(),
         [&](std::int32_t a, std::int32_t b) { return score(a) != score(b) ? score(a) > score(b) : a < b; });
-    std::printf("after %lld ratings (adapted in %.0f microseconds, all items scored in %.0f)\n",
-                static_cast<long long>(user_->records()), adapting, scoring);
-    for (std::size_t i = 0; i < shown; ++i)
-      std::printf("%3zu  %.2f  %s  %s\n", i + 1, static_cast<double>(score(best[i])),
-                  data_->items.ids.text(best[i]).c_str(), data_->items.title(best[i]).c_str());
+    for (std::size_t i = 0; i < shown; ++i) {
+      std::printf("%3zu  %.2f  ", i + 1, static_cast<double>(score(best[i])));
+      print_item(best[i]);
+    }
+    if (best.empty()) std::puts("  every item is rated; nothing is left to recommend");
     std::fflush(stdout);
   }
-  float score(std::int32_t item) const { return scores_[static_cast<std::size_t>(item)]; }
 
-  const thaw::Dataset* data_;
-  hyperrs::OnlineTanp<>* user_;
-  std::vector<float> given_;  // (items) 0: not rated
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr float kNone = -1e30F;
+
+  static double since(Clock::time_point start) {
+    return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+  }
+  static void complain(std::string_view line, const char* what) {
+    std::fprintf(stderr, "\"%.*s\": %s\n", static_cast<int>((std::min)(line.size(), std::size_t(200))), line.data(),
+                 what);
+  }
+  std::int32_t item_of(std::string_view text) const { return data_.items.ids.find(text); }
+  float& given(std::int32_t item) { return given_[static_cast<std::size_t>(item)]; }
+  float score(std::int32_t item) const { return scores_[static_cast<std::size_t>(item)]; }
+  void print_item(std::int32_t item) const {
+    const std::string& id = data_.items.ids.text(item);
+    const std::string& title = data_.items.title(item);
+    std::printf(id == title ? "%s\n" : "%s  %s\n", id.c_str(), title.c_str());
+  }
+
+  // Rated again: the newer rating counts.
+  void rate(std::int32_t item, float rating) {
+    const auto start = Clock::now();
+    const bool again = given(item) != kNone;
+    if (again) user_.remove({item, given(item)});
+    user_.add({item, rating});
+    adapting_ = since(start);
+    given(item) = rating;
+    ratings_ += again ? 0 : 1;
+    print();
+  }
+  void take_back(std::string_view line, std::int32_t item) {
+    if (given(item) == kNone) return complain(line, "this item was not rated, so nothing is taken back");
+    const auto start = Clock::now();
+    user_.remove({item, given(item)});
+    adapting_ = since(start);
+    given(item) = kNone;
+    --ratings_;
+    print();
+  }
+  void find(std::string_view words) const {
+    const std::string wanted = lower(words);
+    int shown = 0, found = 0;
+    for (const std::int32_t i : items_) {
+      if (lower(data_.items.title(i)).find(wanted) == std::string::npos) continue;
+      if (++found <= 10) ++shown, print_item(i);
+    }
+    if (found > shown) std::printf("... and %d more\n", found - shown);
+    if (found == 0) std::puts("no title has these words");
+    std::fflush(stdout);
+  }
+
+  const thaw::Dataset& data_;
+  hyperrs::OnlineUser& user_;
+  std::vector<float> given_;  // (items)
   std::vector<std::int32_t> items_;
   std::vector<float> scores_;
+  int ratings_ = 0;
+  double adapting_ = 0;
 };
 
-int run(const std::string& name, int passes) {
-  thaw::Result<hyperrs::Task> loaded =
-      hyperrs::load_task(name, {.cold_items = 0, .objective = hyperrs::Objective::rating});
+// Mean absolute error of new users' later ratings after their first eight, beside no ratings at all.
+void check(const hyperrs::Task& task, const hyperrs::OnlineModel& model) {
+  const auto tests = task.sampler({.support = 8, .query = 8}).held_out(thaw::UserGroup::test, thaw::ItemSet::known);
+  if (!tests) return;
+  double errors[2] = {0, 0}, count = 0;
+  std::vector<float> scores;
+  for (const thaw::Episode& e : tests.value()) {
+    const auto user = model.user();
+    scores.resize(e.query.items.size());
+    for (double& error : errors) {
+      user->score(e.query.items, scores);
+      for (std::size_t i = 0; i < scores.size(); ++i)
+        error += std::fabs(static_cast<double>(scores[i]) - static_cast<double>(e.query.labels[i]));
+      for (std::size_t i = 0; i < e.support.items.size(); ++i) user->add({e.support.items[i], e.support.labels[i]});
+    }
+    count += static_cast<double>(scores.size());
+  }
+  if (count > 0)
+    std::fprintf(stderr, "checked on %zu new users: wrong by %.2f before their first rating, by %.2f after eight\n",
+                 tests.value().size(), errors[0] / count, errors[1] / count);
+}
+
+struct Options {
+  std::string rule = "ridge", data = "generated";
+  long passes = 0, seed = 1;  // passes 0: the rule's own number
+};
+
+int run(const Options& options) {
+  auto loaded = hyperrs::load_task(
+      options.data,
+      {.cold_items = 0, .objective = hyperrs::Objective::rating, .seed = static_cast<std::uint64_t>(options.seed)});
   if (!loaded.ok()) {
     std::fprintf(stderr, "%s\n", static_cast<const char*>(loaded.fault().text));
     return EXIT_FAILURE;
   }
-  const hyperrs::Task& task = loaded.value();
-  const hyperrs::World world = task.world();
-  const auto learner = hyperrs::make_tanp(world, {.variant = hyperrs::Variant::best});
-  train(*learner, task, passes);
-
-  thaw::GrowingArena arena;
-  thaw::Cpu::Context context{&arena};
-  const hyperrs::Tanp<A> net =
-      thaw::map_unnamed<A>(learner->network(), [&](const auto& a) { return thaw::on<thaw::Cpu>(context, a); });
-  std::vector<std::int32_t> ids;
-  const hyperrs::OnlineItems items = online_items(world, ids);
-  std::vector<unsigned char> scratch(hyperrs::OnlineTanp<>::scratch_bytes(net.sizes) + thaw::kAlignment);
-  hyperrs::OnlineTanp<> user(net, items, nullptr, 0, scratch.data(), scratch.size(), learner->options().centre);
-  std::fprintf(stderr, "%d items, %zu bytes of scratch; type `item rating`\n", task.data.items.size(), scratch.size());
-  Counter counter(task.data, user);
+  hyperrs::Task& task = loaded.value();
+  task.data.users.attributes.clear();  // at the keyboard there is nobody's age or job
+  const auto model =
+      hyperrs::make_online_model(options.rule, task,
+                                 {.passes = static_cast<int>(options.passes),
+                                  .seed = static_cast<std::uint64_t>(options.seed),
+                                  .on_pass = [](int pass, int of, double error) {
+                                    if (pass % 20 == 0 || pass == of)
+                                      std::fprintf(stderr, "pass %d of %d: squared error %.3f\n", pass, of, error);
+                                  }});
+  check(task, *model);
+  const auto user = model->user();
+  std::fprintf(stderr,
+               "%d items, ratings from %g to %g, %zu bytes for a user; type `item rating`, `-item`, `find words`\n",
+               task.data.items.size(), static_cast<double>(task.data.lowest), static_cast<double>(task.data.highest),
+               user->scratch_bytes());
+  Counter counter(task.data, *user);
+  counter.print();
   std::string line;
   for (int c = std::getchar();; c = std::getchar()) {
     if (c != '\n' && c != EOF) {
-      if (c != '\r') line.push_back(static_cast<char>(c));
+      line.push_back(static_cast<char>(c));
       continue;
     }
-    if (!line.empty()) counter.take(line);
+    counter.take(line);
     line.clear();
     if (c == EOF) return EXIT_SUCCESS;
   }
 }
 
+int refuse(const char* program, const std::string& why) {
+  std::fprintf(stderr, "%s\n", why.c_str());
+  std::fprintf(stderr, kUsage, program);
+  return EXIT_FAILURE;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int passes = argc > 2 ? std::atoi(argv[2]) : 40;
-  if (argc > 3 || passes < 1) {
-    std::fprintf(stderr, "usage: %s [data set] [passes, at least 1]\n", argv[0]);
-    return EXIT_FAILURE;
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view name = argv[i];
+    if (name == "--help" || name == "-h") {
+      std::printf(kUsage, argv[0]);
+      return EXIT_SUCCESS;
+    }
+    const bool is_known = name == "--rule" || name == "--data" || name == "--passes" || name == "--seed";
+    if (!is_known) return refuse(argv[0], "unknown option " + std::string(name));
+    if (++i == argc) return refuse(argv[0], std::string(name) + " needs a value");
+    if (name == "--rule") options.rule = argv[i];
+    if (name == "--data") options.data = argv[i];
+    const bool is_number = name == "--passes" || name == "--seed";
+    if (is_number && whole(argv[i]) == 0)
+      return refuse(argv[0], std::string(name) + " needs a whole number from 1 to 1000000, not " + argv[i]);
+    if (is_number) (name == "--seed" ? options.seed : options.passes) = whole(argv[i]);
   }
-  return run(argc > 1 ? argv[1] : "generated", passes);
+  if (options.rule != "tanp" && options.rule != "ridge" && options.rule != "steps")
+    return refuse(argv[0], "unknown rule " + options.rule + "; expected ridge, tanp or steps");
+  return run(options);
 }

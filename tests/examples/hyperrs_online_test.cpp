@@ -7,6 +7,8 @@
 #include "../heap_counter.hpp"
 #include "hyperrs/adapt_online.hpp"
 #include "hyperrs/adapt_online_steps.hpp"
+#include "hyperrs/online_rules.hpp"
+#include "hyperrs/rating_factors.hpp"
 #include "hyperrs/tanp.hpp"
 #include "rivals_world.hpp"
 #include "thaw/meta/unroll.hpp"
@@ -135,16 +137,24 @@ TEST_CASE("recursive least squares solve the normal equations") {
     }
     CHECK(std::abs(gradient) < 1e-10);
   }
+  // What is taken back was never there: the scores are those of a user who gave the rest alone.
+  double other_scratch[hyperrs::OnlineRidge<double>::scratch_numbers(kWidth)];
+  hyperrs::OnlineRidge<double> other(factors, base, kWidth, 0.7, other_scratch);
+  for (const int n : {1, 2, 4}) other.add(ratings[n]);
+  user.remove(ratings[0]), user.remove(ratings[3]);
+  for (std::int32_t i = 0; i < kItems; ++i) CHECK(user.score(i) == doctest::Approx(other.score(i)).epsilon(1e-12));
+  for (const int n : {1, 2, 4}) user.remove(ratings[n]);
+  for (std::int32_t i = 0; i < kItems; ++i) CHECK(user.score(i) == doctest::Approx(base[i]).epsilon(1e-12));
 }
 
 TEST_CASE("gradient steps on-line are the unrolled inner loop on what is remembered") {
   thaw::GrowingArena arena;
   thaw::Cpu::Context context{&arena};
   thaw::Parameters<thaw::Mlp<thaw::Spec>> tower(thaw::mlp_spec({3, 4, 1}, thaw::Activation::relu), context, 5);
-  std::vector<unsigned char> buffer(65536);
-  using Tower = thaw::Mlp<A>;
-  hyperrs::OnlineSteps<Tower> user(tower.values(), 3, {.steps = 3, .rate = 0.05, .capacity = 4}, buffer.data(),
-                                   buffer.size());
+  using Steps = hyperrs::OnlineSteps<thaw::Mlp<A>>;
+  const hyperrs::OnlineStepsOptions options{.steps = 3, .rate = 0.05, .capacity = 4};
+  std::vector<unsigned char> buffer(Steps::scratch_bytes(tower.values(), 3, options) + thaw::kAlignment);
+  Steps user(tower.values(), 3, options, buffer.data(), buffer.size());
   std::vector<float> x, y;
   std::size_t peak = 0;
   for (int n = 0; n < 9; ++n) {
@@ -168,4 +178,97 @@ TEST_CASE("gradient steps on-line are the unrolled inner loop on what is remembe
   }
   CHECK(user.peak_bytes() == peak);
   CHECK(user.records() == 4);
+  // Two taken back, one of which is forgotten already: the rest alone.
+  user.remove(x.data() + 3 * 6, y[6]);
+  user.remove(x.data(), y[0]);
+  CHECK(user.records() == 3);
+  std::vector<unsigned char> other_buffer(buffer.size());
+  Steps other(tower.values(), 3, options, other_buffer.data(), other_buffer.size());
+  for (const int n : {5, 7, 8}) other.add(x.data() + 3 * n, y[static_cast<std::size_t>(n)]);
+  float left[9], wanted[9];
+  user.score(x.data(), 9, left);
+  other.score(x.data(), 9, wanted);
+  for (int n = 0; n < 9; ++n) CHECK(left[n] == wanted[n]);
+  for (const int n : {5, 7, 8}) user.remove(x.data() + 3 * n, y[static_cast<std::size_t>(n)]);
+  user.score(x.data(), 9, left);
+  const auto start = tower.values()(A::view(context, x.data(), {9, 3}));
+  for (Index n = 0; n < 9; ++n) CHECK(left[n] == doctest::Approx(start[n]).epsilon(1e-6));
+}
+
+TEST_CASE("the promised buffer of gradient steps is enough for other towers and capacities") {
+  for (const Index width : {Index(1), Index(40)})
+    for (const Index hidden : {Index(2), Index(64)})
+      for (const Index capacity : {Index(1), Index(7), Index(100)}) {
+        thaw::GrowingArena arena;
+        thaw::Cpu::Context context{&arena};
+        const auto plan = thaw::mlp_spec({width, hidden, hidden, 1}, thaw::Activation::relu);
+        thaw::Parameters<thaw::Mlp<thaw::Spec>> tower(plan, context, 5);
+        using Steps = hyperrs::OnlineSteps<thaw::Mlp<A>>;
+        const hyperrs::OnlineStepsOptions options{.steps = 2, .rate = 0.01, .capacity = capacity};
+        const std::size_t promised = Steps::scratch_bytes(tower.values(), width, options);
+        std::vector<unsigned char> buffer(promised + thaw::kAlignment);
+        Steps user(tower.values(), width, options, buffer.data(), buffer.size());
+        const std::vector<float> x(static_cast<std::size_t>(width * 200), 0.1F);
+        std::vector<float> y(200);
+        for (Index n = 0; n <= capacity; ++n) user.add(x.data() + n % 200 * width, 1);
+        user.score(x.data(), 200, y.data());
+        CHECK(rivals::all_finite(y));
+        CHECK(user.peak_bytes() <= promised);
+        CHECK(promised < 3 * user.peak_bytes() + 65536);
+      }
+}
+
+TEST_CASE("rating factors find what ratings are made of, and the online rule reads it from ten ratings") {
+  const rivals::Town town(hyperrs::Objective::rating, {.users = 400, .ratings = 16000, .support = 10});
+  const hyperrs::RatingFactors factors(town.world, {});
+  double errors[2] = {0, 0}, count = 0;  // before and after the ratings
+  for (const thaw::Episode& e : town.fresh) {
+    std::vector<float> scratch(static_cast<std::size_t>(hyperrs::OnlineRidge<>::scratch_numbers(factors.width())));
+    hyperrs::OnlineRidge<> user(factors.items(), factors.base(), factors.width(), factors.penalty(), scratch.data());
+    for (double& error : errors) {
+      for (std::size_t i = 0; i < e.query.items.size(); ++i)
+        error += std::fabs(static_cast<double>(user.score(e.query.items[i]) - e.query.labels[i]));
+      for (std::size_t i = 0; i < e.support.items.size(); ++i) user.add({e.support.items[i], e.support.labels[i]});
+    }
+    count += static_cast<double>(e.query.items.size());
+  }
+  MESSAGE("absolute error ", errors[0] / count, " before, ", errors[1] / count, " after");
+  CHECK(errors[0] / count < rivals::absolute_error_of_mean(town));
+  CHECK(errors[1] < 0.92 * errors[0]);
+}
+
+TEST_CASE("every online rule: no rating, one, equal ones, repeated items; what is taken back leaves no trace") {
+  auto loaded = hyperrs::load_task("generated", {.cold_items = 0.1, .objective = hyperrs::Objective::rating});
+  CHECK(loaded.ok());
+  if (!loaded) return;
+  hyperrs::Task& task = loaded.value();
+  task.data.users.attributes.clear();
+  std::vector<std::int32_t> all;
+  for (std::int32_t i = 0; i < task.data.items.size(); ++i) all.push_back(i);
+  std::vector<float> start(all.size()), now(all.size()), again(all.size());
+  for (const char* rule : {"tanp", "ridge", "steps"}) {
+    INFO(rule);
+    int passes = 0;
+    const auto model =
+        hyperrs::make_online_model(rule, task, {.passes = 2, .on_pass = [&](int pass, int, double) { passes = pass; }});
+    CHECK((passes == 2 || std::string_view(rule) == "ridge"));
+    const auto user = model->user(), other = model->user();
+    CHECK(user->scratch_bytes() > 0);
+    user->score(all, start);
+    CHECK(rivals::all_finite(start));
+    user->add({3, 5});
+    user->score(all, now);
+    CHECK(rivals::all_finite(now));
+    CHECK(now != start);
+    for (int n = 0; n < 200; ++n) user->add({7, 1});
+    user->score(all, now);
+    CHECK(rivals::all_finite(now));
+    other->score(all, again);
+    CHECK(again == start);  // users share nothing that moves
+    for (int n = 0; n < 200; ++n) user->remove({7, 1});
+    user->remove({3, 5});
+    user->score(all, now);
+    for (std::size_t i = 0; i < all.size(); ++i) CHECK(std::fabs(now[i] - start[i]) < 2e-2F);
+  }
+  CHECK(hyperrs::make_online_model("guess", task, {}) == nullptr);
 }
