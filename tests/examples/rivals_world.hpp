@@ -112,6 +112,29 @@ inline double pass(hyperrs::Learner& learner, const Town& town, std::size_t batc
   return sum / count;
 }
 
+// What passes over the training users do: the loss of the first and the last, and the pair accuracy around them.
+struct Progress {
+  double first = 0, last = 0, before = 0, after = 0;
+};
+inline Progress progress(hyperrs::Learner& learner, const Town& town, int passes) {
+  Progress p;
+  p.before = pair_accuracy(learner, town, 1);
+  p.first = pass(learner, town, 16);
+  for (int i = 1; i < passes; ++i) p.last = pass(learner, town, 16);
+  p.after = pair_accuracy(learner, town, 1);
+  return p;
+}
+
+// Whether two new users have the same scores in any order and when asked again.
+inline bool repeats_itself(const hyperrs::Learner& learner, const Town& town, int steps) {
+  const auto ask = [&](const thaw::Episode& e) {
+    return scores(*learner.adapt(e.user, e.support, steps), e.query.items);
+  };
+  const thaw::Episode &a = town.fresh[0], &b = town.fresh[1];
+  const auto a_first = ask(a), b_second = ask(b), b_first = ask(b), a_second = ask(a);
+  return a_first == a_second && b_first == b_second;
+}
+
 inline bool all_finite(const std::vector<float>& values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
 }
