@@ -11,17 +11,11 @@
 // Two variants of the network: `paper`, as printed, and `code`, as released (they differ in five places).
 #pragma once
 
+#include "hyperrs/names.hpp"
 #include "thaw/nn/dot_attention.hpp"
-#include "thaw/nn/embedding.hpp"
 #include "thaw/nn/hypernetwork.hpp"
 
 namespace hyperrs {
-
-using thaw::Bags;
-using thaw::Index;
-using thaw::Several;
-using thaw::Spec;
-using thaw::Value;
 
 constexpr int kMostContents = 8;
 

@@ -13,17 +13,11 @@
 // Memories are no parameters: write_memory alone changes them, in training. What trains it is in mamo.hpp.
 #pragma once
 
-#include "thaw/nn/embedding.hpp"
+#include "hyperrs/names.hpp"
 #include "thaw/nn/linear.hpp"
 #include "thaw/nn/losses.hpp"
 
 namespace hyperrs {
-
-using thaw::Bags;
-using thaw::Index;
-using thaw::Several;
-using thaw::Spec;
-using thaw::Value;
 
 constexpr int kMamoFields = 12;
 

@@ -12,17 +12,11 @@
 // in tanp.hpp.
 #pragma once
 
-#include "thaw/nn/embedding.hpp"
+#include "hyperrs/names.hpp"
 #include "thaw/nn/losses.hpp"
 #include "thaw/nn/mlp.hpp"
 
 namespace hyperrs {
-
-using thaw::Bags;
-using thaw::Index;
-using thaw::Several;
-using thaw::Spec;
-using thaw::Value;
 
 constexpr int kMaxFields = 12;
 
