@@ -123,7 +123,7 @@ inline thaw::CurveChart learning_curve(const PageFacts& facts) {
   for (std::size_t s = 0; s < facts.losses.size(); ++s) {
     thaw::Curve curve;
     curve.name = s < facts.seeds.size() ? "seed " + std::to_string(facts.seeds[s]) : "run " + std::to_string(s + 1);
-    curve.smoothing = facts.losses[s].size() > 40 ? 0.95 : 0.7;
+    curve.smoothing = facts.losses[s].size() > 40 ? 0.9 : 0.7;
     for (std::size_t i = 0; i < facts.losses[s].size(); ++i) {
       curve.x.push_back(static_cast<double>(i + 1));
       curve.y.push_back(facts.losses[s][i]);
