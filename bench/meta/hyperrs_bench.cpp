@@ -7,6 +7,7 @@
 //
 // The published network: p = 2 d, q = d, every weight of the scorer generated; 32 users a meta-step, one inner step on
 // ten records and ten negatives, the same number asked. Also prints the memory bandwidth that the floor stands on.
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -26,13 +27,25 @@ using hyperrs::Index;
 hyperrs::LearnerOptions options_of(std::int32_t width, int threads, bool first_order) {
   return {.width = width, .first_order = first_order, .inner_steps = 1, .threads = threads, .seed = 7};
 }
-// A start at which the scorer tells items apart, so that a check of the peer checks something.
+// With `calm` below a start at which the scorer tells items apart, so that a check of the peer checks something.
 hyperrs::HyperOptions hyper_of(const hyperrs::LearnerOptions& options) {
   hyperrs::HyperOptions hyper = hyperrs::hyper_options(options);
   hyper.start = thaw::HeadStart::fan_in;
   hyper.inner_rate = 0.01;
   hyper.rate = 1e-4;
   return hyper;
+}
+
+// The heads' activation makes generated weights positive on average, so that scores grow from layer to layer; at this
+// scale of their biases they do not.
+void calm(FusedHyperLearner& learner, std::int32_t width) {
+  thaw::GrowingArena arena;
+  hyperrs::Backend::Context context{&arena, 1};
+  const auto model = learner.model(context);
+  const float scale = 4 / std::sqrt(static_cast<float>(width));
+  for (int h = 0; h < model.heads.heads.count; ++h)
+    for (float& x : model.heads.heads[h].bias[0]) x *= scale;
+  learner.load(model);
 }
 
 // Bytes per second of an update that reads and writes one long array, by all threads.
@@ -77,6 +90,7 @@ void measure(const Run& run) {
   for (const bool first_order : {true, false}) {
     const auto options = options_of(run.width, run.threads, first_order);
     FusedHyperLearner learner(problem.world, options, hyper_of(options));
+    calm(learner, run.width);
     std::size_t step = 0;
     run(first_order ? "train first order" : "train exact", MetaProblem::kBatch,
         [&] { learner.train(problem.meta_batch(step++)); });
@@ -139,6 +153,7 @@ int dump(const char* path, std::int32_t width) {
   for (const bool first_order : {true, false}) {
     const auto options = options_of(width, 1, first_order);
     FusedHyperLearner learner(problem.world, options, hyper_of(options));
+    calm(learner, width);
     if (first_order) {
       add_model(writer, "start.", learner, kept);
       auto& scores = results.emplace_back(problem.candidates.size());

@@ -38,6 +38,8 @@ class FusedHyperLearner : public Learner {
         context_{&arena_, options.threads},
         scorer_(hyper_.sizes),
         heads_(weight_arena_, hyper_.sizes.interest, scorer_.size(), options.threads) {
+    thaw::require(hyper_.sizes.head_slope >= 0 && hyper_.sizes.head_slope <= 1,
+                  "FusedHyperLearner: the slope of the heads' LeakyReLU must be from 0 to 1");
     thaw::require(hyper_.moves.scorer && !hyper_.moves.code && !hyper_.moves.embedding,
                   "FusedHyperLearner: only the scorer may move in the inner loop");
     draw();
@@ -98,6 +100,19 @@ class FusedHyperLearner : public Learner {
     return out;
   }
   const FloatArray& user_rows() const { return vectors_; }
+  // Takes over shared weights of the same sizes; moments and the users' rows stay.
+  void load(const HyperRS<FloatArray>& model) {
+    const auto copy = [](const FloatArray& from, const FloatArray& to) {
+      thaw::require(from.shape == to.shape, "FusedHyperLearner: weights of shape ", from.shape, ", expected ",
+                    to.shape);
+      std::copy(from.begin(), from.end(), to.data);
+    };
+    copy(model.basis.basis, basis());
+    for (int x = 0; x < model.contents.count; ++x)
+      copy(model.contents[x].table, dense_[static_cast<std::size_t>(x) + 1].value);
+    heads_.load(model.heads);
+    fresh_ = false;
+  }
 
   // Keeps the scorer that every new user starts from, until the next training step: adapting one then reads her ratings
   // and no head.
@@ -331,7 +346,8 @@ class FusedHyperLearner : public Learner {
       to.theta = arena.take<float>(size);
       through_steps(arena, theta, user, seen, to, g);
     }
-    thaw::zip(weights_.isa, size, theta[0], g, g, LeakySlope{static_cast<float>(hyper_.sizes.head_slope)});
+    const auto slope = static_cast<float>(hyper_.sizes.head_slope);
+    thaw::zip(weights_.isa, size, theta[0], g, g, LeakySlope{slope, 1 - slope});
     std::fill(g + size, g + heads_.padded(), 0.0F);
   }
   // g, the gradient after the inner steps, becomes that before them. Along -rate g the derivatives of an inner
@@ -407,10 +423,11 @@ class FusedHyperLearner : public Learner {
     }
   };
   struct LeakySlope {
-    float slope;
+    float slope, rest;
     template <class V>
     THAW_ALWAYS_INLINE V value(V made, V gradient) const {
-      return gradient * (made > V(0) ? V(1) : V(slope));
+      const V open = made > V(0) ? gradient : V(0);
+      return V(slope) * gradient + V(rest) * open;
     }
   };
 

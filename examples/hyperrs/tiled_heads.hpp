@@ -21,13 +21,14 @@ namespace hyperrs {
 
 using thaw::Index;
 
-// LeakyReLU; its output has the sign of its input.
+// LeakyReLU of a slope from 0 to 1; its output has the sign of its input.
 template <class R>
 struct LeakyHead {
   R slope;
   template <class V>
   THAW_ALWAYS_INLINE V value(V x) const {
-    return x * (x > V{} ? V(1) : V(slope));  // a choice of factors: compilers make no jump of it
+    const V low = V(slope) * x;
+    return low < x ? x : low;  // a maximum, of which compilers make no jump
   }
 };
 

@@ -308,6 +308,22 @@ TEST_CASE("fused learner: a start that was kept changes no score, and training m
   }
 }
 
+TEST_CASE("fused learner: weights that are taken out and loaded elsewhere give the same scores") {
+  const rivals::MadeWorld made;
+  const auto options = small(false, 1);
+  auto other = options;
+  other.seed = 4;
+  FusedHyperLearner from(made.world, options, hyper(options)), to(made.world, other, hyper(options));
+  from.train({made.train.data(), 20});
+  thaw::GrowingArena arena;
+  thaw::CpuEigen::Context context{&arena, 1};
+  CHECK(distance(scores(from, 5, made.test[0], 1), scores(to, 5, made.test[0], 1)) > 1e-3);
+  to.load(from.model(context));
+  FusedHyperLearner again(made.world, other, hyper(options));
+  again.load(to.model(context));
+  CHECK(distance(scores(again, 5, made.test[0], 1), scores(to, 5, made.test[0], 1)) == 0);
+}
+
 TEST_CASE("fused learner: one and two threads give the same model") {
   const rivals::MadeWorld made;
   for (const bool first_order : {true, false}) {
