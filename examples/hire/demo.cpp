@@ -12,6 +12,7 @@
 #include "hire/options.hpp"
 #include "hire/order_share.hpp"
 #include "hire/report_page.hpp"
+#include "thaw/file/atomic_file.hpp"
 
 namespace {
 
@@ -233,10 +234,20 @@ class Demo {
     std::fflush(stdout);
     if (const int status = save_and_check(her ? &*her : nullptr); status != 0) return status;
     const thaw::Report report = hire::report_of(task_, facts_, results_, her ? &*her : nullptr, model_);
+    if (const Result<Done> written = write_tables(); !written) return complain(written.fault().text);
     const Result<Done> written = thaw::write_report(path("report.html"), report);
     if (!written) return complain(written.fault().text);
-    std::printf("Report written to %s\n", path("report.html").c_str());
+    std::printf("Metrics at 5, 7 and 10 written to %s\nReport written to %s\n", path("tables.md").c_str(),
+                path("report.html").c_str());
     return 0;
+  }
+
+  Result<Done> write_tables() const {
+    const std::string text = hire::wide_tables(results_);
+    auto file = thaw::AtomicFile::create(path("tables.md"));
+    if (!file) return file.fault();
+    file.value().write(text.data(), text.size());
+    return file.value().commit();
   }
 
   // Saves the last model, loads it into a fresh one built from the file alone, and compares scores bit for bit.

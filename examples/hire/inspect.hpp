@@ -87,9 +87,10 @@ inline int inspect_movielens(const std::string& data_dir) {
     std::printf("\nVerdict: these are not the files that GroupLens published; download them again.\n");
     return 1;
   }
-  std::printf("\nVerdict: complete and right%s%s. Next: ./dev demo --data ml-1m\n",
+  std::printf("\nVerdict: complete and right%s%s. Next: ./dev demo --data ml-1m%s%s\n",
               has_extra ? ", with directors and actors" : ", with GroupLens' own attributes",
-              has_split ? " and the published split" : "; our own split takes the newest films as new");
+              has_split ? " and the published split" : "; our own split takes the newest films as new",
+              data_dir.empty() ? "" : " --data-dir ", data_dir.empty() ? "" : shell_quoted(data_dir).c_str());
   return 0;
 }
 

@@ -164,15 +164,30 @@ inline std::string margin_text(const thaw::Scores& scores, const thaw::ScoredSce
          thaw::signed_text(high, decimals) + ")";
 }
 
-inline std::string scenario_text(const ScenarioResult& result, const thaw::Scores& scores, std::size_t which) {
-  thaw::ResultTable table(result.name + ": " + result.note, shown_metrics());
+inline thaw::ResultTable scenario_table(const ScenarioResult& result, const std::vector<std::string>& metrics) {
+  thaw::ResultTable table(result.name + ": " + result.note, metrics);
   for (const SystemResult& system : result.systems) {
     std::vector<thaw::Spread> row;
-    for (const std::string& metric : shown_metrics()) row.push_back(detail::over_seeds(system, metric));
+    for (const std::string& metric : metrics) row.push_back(detail::over_seeds(system, metric));
     table.add_row(system.name, row);
   }
   if (result.optimum) table.add_row("planted optimum", *result.optimum);
-  std::string text = table.text();
+  return table;
+}
+
+// All scenarios with every metric at every depth, in Markdown: too wide for a terminal.
+inline std::string wide_tables(const std::vector<ScenarioResult>& results) {
+  std::vector<std::string> metrics;
+  for (const char* depth : {"5", "7", "10"})
+    for (const char* name : {"P@", "NDCG@", "MAP@"}) metrics.push_back(std::string(name) + depth);
+  metrics.insert(metrics.end(), {"MAE", "RMSE"});
+  std::string text;
+  for (const ScenarioResult& result : results) text += scenario_table(result, metrics).markdown() + "\n";
+  return text;
+}
+
+inline std::string scenario_text(const ScenarioResult& result, const thaw::Scores& scores, std::size_t which) {
+  std::string text = scenario_table(result, shown_metrics()).text();
   for (const std::size_t metric : {std::size_t{0}, std::size_t{2}, std::size_t{3}})
     text += "  " + margin_text(scores, scores.scenarios[which], metric) + "\n";
   return text;
