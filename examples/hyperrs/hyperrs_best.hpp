@@ -28,11 +28,12 @@ struct BestOptions {
   thaw::Index codes = 64, interest = 128, width = 64;
   double rate = 1e-3;
   double halves_after = 300;       // steps; the rate falls as 1 / (1 + steps / this)
-  double inner_rate = 0.1;         // where the learned rates of weights start, times the loss's curvature
+  double inner_rate = 0.1;         // where the learned rates of weights start, over the loss's curvature
   double vector_rate = 0.1;        // where those of the vector start
   double memory = 0.98;            // of the running mean of the weights, a step
   bool even_users = false;         // in training, whatever the size of their queries
   bool factors = true;             // items start as factors of the interactions
+  std::size_t fewest_records = 6;  // of an episode to learn from, where there are such
   double forget_ids = 0.15;        // share of items that a step knows by their attributes alone
   double forget_support = 0;       // share of support records that a step does not read into the code
   double dropout = 0;              // of the generated vectors, in training

@@ -9,6 +9,8 @@
 // the item's mean and the user's bias (rating_start.hpp).
 #pragma once
 
+#include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "hyperrs/hyperrs_best.hpp"
@@ -49,7 +51,8 @@ class BlendLearner : public Learner {
     refresh();
   }
 
-  double train(std::span<const thaw::Episode> batch) override {
+  double train(std::span<const thaw::Episode> all) override {
+    const std::span<const thaw::Episode> batch = long_enough(all);
     if (batch.empty() || items_ == 0) return 0;
     cold_ = learns_cold() && (steps_ + 1) % best_.cold_every == 0;
     pack(batch, candidates(batch));
@@ -185,6 +188,18 @@ class BlendLearner : public Learner {
       }
     }
     return out;
+  }
+
+  // The episodes of a batch with enough records, or all if none has: who has two records only is not like the users who
+  // will come, and costs as much as they do.
+  std::span<const thaw::Episode> long_enough(std::span<const thaw::Episode> batch) {
+    const auto is_short = [&](const thaw::Episode& e) {
+      return e.support.items.size() + e.query.items.size() < best_.fewest_records;
+    };
+    if (std::none_of(batch.begin(), batch.end(), is_short)) return batch;
+    long_.clear();
+    std::remove_copy_if(batch.begin(), batch.end(), std::back_inserter(long_), is_short);
+    return long_.empty() ? batch : long_;
   }
 
   // All known items; of a large catalogue the batch's own and a sample, half of it by popularity^0.75.
@@ -435,6 +450,7 @@ class BlendLearner : public Learner {
   bool cold_ = false;          // taken as if no item had records
   std::vector<float> totals_;  // (users)
   std::vector<std::int32_t> candidates_, position_, drawn_;
+  std::vector<thaw::Episode> long_;
   std::vector<thaw::Episode::Part> parts_;
   Support packed_support_;
   std::vector<float> features_;  // (users, kCount, candidates)
