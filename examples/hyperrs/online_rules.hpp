@@ -52,10 +52,13 @@ inline double mean_rating(const Task& task) {
   return task.world().train.mean((task.data.lowest + task.data.highest) / 2);
 }
 
-// A meta-step takes 32 users, each with none to eight ratings, so that the first ones count as well. `centre` is taken
-// off all labels.
-inline void train_online(Learner& learner, const Task& task, int passes, double centre, const OnlineTraining& options) {
+// A meta-step takes 32 users, each with none to eight ratings, so that the first ones count as well: `meta_steps` of
+// them, unless passes were asked for. `centre` is taken off all labels.
+inline void train_online(Learner& learner, const Task& task, int meta_steps, double centre,
+                         const OnlineTraining& options) {
   const thaw::EpisodeSampler sampler = task.sampler({.support = 8, .query = 8, .seed = options.seed});
+  const int in_a_pass = (std::max)(1, static_cast<int>(sampler.training_users().size()) / 32);
+  const int passes = options.passes > 0 ? options.passes : (meta_steps + in_a_pass - 1) / in_a_pass;
   std::vector<thaw::Episode> batch;
   thaw::Philox rng(thaw::Key{options.seed}.fold(0x6f6e6c696e65));
   for (int pass = 0; pass < passes; ++pass) {
@@ -93,7 +96,7 @@ class TanpModel : public OnlineModel {
  public:
   TanpModel(const Task& task, const OnlineTraining& training)
       : world_(task.world()), learner_(world_, tanp(world_, training)) {
-    train_online(learner_, task, training.passes > 0 ? training.passes : 200, 0, training);
+    train_online(learner_, task, 4000, 0, training);
     net_ = portable(learner_.network(), context_);
     const thaw::Entities& side = task.data.items;
     for (std::int32_t i = 0; i < side.size(); ++i) ids_.push_back(world_.train.by_item.row(i).empty() ? -1 : i);
@@ -111,7 +114,7 @@ class TanpModel : public OnlineModel {
  private:
   static TanpOptions tanp(const World& world, const OnlineTraining& training) {
     TanpOptions options = tanp_options(world, {.variant = Variant::best, .seed = training.seed});
-    options.rate = 3e-3;
+    options.rate = 1e-3;
     return options;
   }
   struct User : OnlineUser {
@@ -172,7 +175,7 @@ class StepsModel : public OnlineModel {
 
   StepsModel(const Task& task, const OnlineTraining& training)
       : learner_(task.data, melu(training)), centre_(static_cast<float>(mean_rating(task))) {
-    train_online(learner_, task, training.passes > 0 ? training.passes : 100, static_cast<double>(centre_), training);
+    train_online(learner_, task, 2000, static_cast<double>(centre_), training);
     options_ = {.steps = kSteps, .rate = learner_.options().local_rate, .capacity = 64};
     const auto& net = learner_.parameters().values();
     tower_ = portable(net.tower, context_);
