@@ -70,7 +70,7 @@ class FusedHyperLearner : public Learner {
     const auto users = static_cast<Index>(batch_.size());
     Step step = make_step(users);
     gather(step);
-    heads_.generate(users, step.wide, step.theta);
+    heads_.generate(arena_, users, step.wide, step.theta);
     each_user(users, [&](thaw::Arena& arena, Index u) { user_step(arena, step, u); });
     ++steps_;
     const auto rule = thaw::AdamStep::at(steps_, hyper_.rate);
@@ -255,7 +255,7 @@ class FusedHyperLearner : public Learner {
     const HyperSizes& z = hyper_.sizes;
     auto* wide = arena.take<float>(z.interest);
     product(arena, thaw::row_major_product(1, z.interest, z.codes), row + z.width, basis().data, wide);
-    heads_.generate(1, wide, theta);
+    heads_.generate(arena, 1, wide, theta);
     activate(theta);
   }
   // Sums of content rows, an attribute at a time.

@@ -2,7 +2,7 @@
 //
 //   hyperrs::TiledHeads<float> heads(arena, /*code*/ 256, scorer.size(), /*slope*/ 0.3, /*threads*/ 2);
 //   heads.load(model.heads);
-//   heads.generate(users, codes, theta);                         // (users, stride): one product for all
+//   heads.generate(arena, users, codes, theta);                  // (users, stride): one product for all
 //   heads.step(users, codes, gradients, adam, d_codes);          // gradient of a tile, its codes' and Adam in cache
 //
 // A tile is 32 columns of all rows, contiguous, so that weights and both moments are read and written once a meta-step
@@ -64,14 +64,18 @@ class TiledHeads {
     });
   }
 
-  // codes (users, code) -> theta (users, stride), before the activation
-  void generate(Index users, const R* codes, R* theta) const {
-    for_each_chunk([&](thaw::Arena& arena, Index, Index begin, Index end) {
-      thaw::ProductShape s = thaw::row_major_product(users, kTile, code_);
-      s.c_row_stride = stride();
-      void* scratch = arena.take_bytes(thaw::product_scratch_bytes<R>(s));
+  // codes (users, code) -> theta (users, stride), before the activation. Touches nothing but theta and the arena, so
+  // that several callers may run at once.
+  void generate(thaw::Arena& arena, Index users, const R* codes, R* theta) const {
+    thaw::ProductShape s = thaw::row_major_product(users, kTile, code_);
+    s.c_row_stride = stride();
+    thaw::ArenaScope scope(arena);
+    const auto bytes = (thaw::product_scratch_bytes<R>(s) + 63) / 64 * 64;
+    auto* scratch = static_cast<std::byte*>(arena.take_bytes(bytes * static_cast<std::size_t>(threads_)));
+    for_each_chunk([&](int thread, Index, Index begin, Index end) {
       for (Index t = begin; t < end; ++t)
-        thaw::product(isa_, s, codes, matrix_ + t * kTile * code_, theta + t * kTile, bias_ + t * kTile, scratch);
+        thaw::product(isa_, s, codes, matrix_ + t * kTile * code_, theta + t * kTile, bias_ + t * kTile,
+                      scratch + bytes * static_cast<std::size_t>(thread));
     });
   }
 
@@ -81,7 +85,9 @@ class TiledHeads {
     const Index chunks = (tiles_ + kTilesOfChunk - 1) / kTilesOfChunk, part = users * code_;
     thaw::ArenaScope scope(sums_);
     R* parts = sums_.take<R>(chunks * part);
-    for_each_chunk([&](thaw::Arena& arena, Index chunk, Index begin, Index end) {
+    for_each_chunk([&](int thread, Index chunk, Index begin, Index end) {
+      thaw::Arena& arena = workers_[static_cast<std::size_t>(thread)];
+      thaw::ArenaScope own(arena);
       Tile work(*this, arena, users);
       for (Index j = 0; j < part; ++j) parts[chunk * part + j] = 0;
       for (Index t = begin; t < end; ++t) work.step(t, codes, gradients + t * kTile, adam, parts + chunk * part);
@@ -143,15 +149,13 @@ class TiledHeads {
     }
     thaw::require(at == size_, "TiledHeads: heads of ", at, " numbers, expected ", size_);
   }
+  // work(thread, chunk, its first tile, the tile after its last)
   template <class Work>
   void for_each_chunk(const Work& work) const {
     const Index chunks = (tiles_ + kTilesOfChunk - 1) / kTilesOfChunk;
     const auto run = [&](int t) {
-      for (Index c = chunks * t / threads_; c < chunks * (t + 1) / threads_; ++c) {
-        thaw::Arena& arena = workers_[static_cast<std::size_t>(t)];
-        thaw::ArenaScope scope(arena);
-        work(arena, c, c * kTilesOfChunk, (std::min)(tiles_, (c + 1) * kTilesOfChunk));
-      }
+      for (Index c = chunks * t / threads_; c < chunks * (t + 1) / threads_; ++c)
+        work(t, c, c * kTilesOfChunk, (std::min)(tiles_, (c + 1) * kTilesOfChunk));
     };
 #if defined(_OPENMP)
     if (threads_ > 1) {
@@ -167,7 +171,7 @@ class TiledHeads {
   int threads_;
   thaw::Isa isa_ = thaw::detect_isa();
   R *matrix_, *first_, *second_, *bias_, *bias_first_, *bias_second_;  // (tiles, code, kTile); (tiles, kTile)
-  mutable std::unique_ptr<thaw::GrowingArena[]> workers_;
+  std::unique_ptr<thaw::GrowingArena[]> workers_;
   thaw::GrowingArena sums_;
 };
 

@@ -220,7 +220,7 @@ TEST_CASE("tiled heads: products and a step of Adam are those of one plain matri
   std::vector<double> codes(kUsers * kCode), made(static_cast<std::size_t>(kUsers * tiled.stride()), NAN);
   std::vector<double> gradient(made.size(), 0), d_codes(codes.size(), NAN);
   for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = rivals::fill(20, static_cast<Index>(i));
-  tiled.generate(kUsers, codes.data(), made.data());
+  tiled.generate(arena, kUsers, codes.data(), made.data());
   double off = 0;
   for (Index u = 0; u < kUsers; ++u)
     for (Index j = 0; j < kSize; ++j) {
