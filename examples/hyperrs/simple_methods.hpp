@@ -174,7 +174,7 @@ class SimpleMethods {
     choose<double>("RP3beta", "beta", {0.2, 0.4, 0.6, 0.8},
                    [&](double beta) { return walk(1, beta, thaw::KeepBest::of_each_target); });
     choose<double>("EASE", "lambda", {50, 100, 200, 500, 1000}, [&](double lambda) {
-      return KnownItemsEase::fit(train_, {.regularization = lambda, .most_items = 12'000, .threads = threads_});
+      return KnownItemsEase::fit(train_, {.regularization = lambda, .most_items = 16'000, .threads = threads_});
     });
   }
   void rank_by_attributes() {
