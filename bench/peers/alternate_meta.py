@@ -13,7 +13,7 @@ import alternate
 
 TRAIN = ["train first order", "train exact"]
 ADAPT = ["adapt", "adapt from kept start"]
-ADAMS = ["rows", "torch"]  # of HyperRS's peer; the faster one counts
+ADAMS = ["torch", "rows"]  # how HyperRS's peer steps the weights
 
 
 def python(peer, dump, threads, seconds, case, adam):
@@ -33,7 +33,7 @@ def hyperrs(lines, repetition, folder, threads, seconds, width):
             continue
         for adam in ADAMS:
             peer(f"{case}, batched", adam)
-        peer(f"{case}, sequential", "rows")
+        peer(f"{case}, sequential", "torch")
 
 
 def melu(lines, repetition, folder, threads, seconds):
@@ -47,43 +47,45 @@ def melu(lines, repetition, folder, threads, seconds):
                 alternate.run(lines, repetition, *python("melu_peer.py", dump, threads, seconds, form, adam))
 
 
-def fastest(lines, case, **wanted):
-    """Of the ways to step the weights."""
-    found = [alternate.median(lines, "ms", case=case, adam=adam, side="PyTorch", **wanted)
-             for adam in ["rows", "torch", "foreach"]]
-    return min((ms for ms in found if ms is not None), default=None)
-
-
 def row(lines, case, threads, label, **wanted):
     ours = alternate.median(lines, "ms", case=case, threads=threads, side="thaw", **wanted)
     if ours is None:
         return
-    theirs = lambda form: fastest(lines, case + form, threads=threads, **wanted)
+
+    def theirs(form, *adams):
+        found = [alternate.median(lines, "ms", case=case + form, threads=threads, side="PyTorch", adam=adam, **wanted)
+                 for adam in adams]
+        return min((ms for ms in found if ms is not None), default=None)
+
     if "adapt" in case:
-        peer = theirs("")
-        print(f"| {label} | {threads} | {1e3 * ours:.0f} us | {1e3 * peer:.0f} us | | {peer / ours:.1f}x | |")
-        return
-    batched, sequential = theirs(", batched"), theirs(", sequential")
-    users = [32e3 / ms for ms in (ours, batched, sequential)]
-    print(f"| {label} | {threads} | {users[0]:.0f} /s | {users[1]:.0f} /s | {users[2]:.0f} /s | "
-          f"{batched / ours:.1f}x | {sequential / ours:.1f}x |")
+        peers = [theirs("", "rows", "torch", "foreach")]
+        show = lambda ms: f"{1e3 * ms:.0f} us"
+    else:
+        peers = [theirs(", batched", "torch", "foreach"), theirs(", batched", "rows"),
+                 theirs(", sequential", "torch", "foreach")]
+        show = lambda ms: f"{32e3 / ms:.0f} /s"
+    times = [show(ms) if ms else "" for ms in peers]
+    ratios = [f"{ms / ours:.1f}x" if ms else "" for ms in peers]
+    blank = [""] * (3 - len(peers))
+    print("| " + " | ".join([label, str(threads), show(ours)] + times + blank + ratios + blank) + " |")
 
 
 def table(lines):
-    print("| case | threads | thaw | PyTorch batched | PyTorch one by one | to batched | to one by one |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print("| case | threads | thaw | PyTorch batched | Adam by rows | one by one | to batched | to rows | to one by one |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for width in (64, 128):
         for case in TRAIN + ADAPT:
             for threads in (2, 1):
                 row(lines, case, threads, f"HyperRS d = {width}: {case}", width=width)
     for case in ("melu first order", "melu exact", "melu adapt"):
         for threads in (2, 1):
-            row(lines, case, threads, case.replace("melu", "MeLU:").replace("adapt", "adapt"))
+            row(lines, case, threads, case.replace("melu", "MeLU:"))
     for threads in (2, 1):
         gb = alternate.median(lines, "gb_per_s", case="memory", threads=threads)
-        print(f"\nMemory, {threads} thread(s): {gb:.1f} GB/s", end="")
+        if gb is not None:
+            print(f"\nMemory, {threads} thread(s): {gb:.1f} GB/s", end="")
     others = max(x["others"] for x in lines)
-    print(f"; other programs took at most {others:.2f} processors meanwhile.")
+    print(f"\n\nOther programs took at most {others:.2f} processors meanwhile.")
 
 
 if __name__ == "__main__":
@@ -93,6 +95,7 @@ if __name__ == "__main__":
     lines, kept = [], os.path.join(folder, "meta_lines.json")
     for repetition in range(repetitions):
         for count in threads:
+            alternate.run(lines, repetition, f"{folder}/hyperrs_bench", count, seconds, "64", "memory")
             for width in widths:
                 if width == "0":
                     melu(lines, repetition, folder, count, seconds)

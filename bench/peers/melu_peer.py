@@ -146,7 +146,7 @@ def measure():
                 environment.report(options, case, lambda: getattr(trainer, form)(next(turn) % 8), adam=options.adam)
     if wanted("melu adapt"):
         trainer, candidates = Trainer("first"), Bags("candidates", 100)
-        environment.report(options, "melu adapt", lambda: trainer.adapt(candidates))
+        environment.report(options, "melu adapt", lambda: trainer.adapt(candidates), adam=options.adam)
 
 
 if options.only_check or not options.case:
