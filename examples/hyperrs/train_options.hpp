@@ -61,7 +61,8 @@ inline void declare(CLI::App& app, TrainerOptions& o) {
   app.add_option("--out", o.out, "folder for results of finished trainings, tables.md and report.html")
       ->capture_default_str();
   app.add_flag("--no-report", o.no_report, "train and keep the results; no page and no interest map");
-  app.add_flag("--quick", o.quick, "few outer steps and 100 test users: a look at whether all works");
+  app.add_flag("--quick", o.quick,
+               "40 outer steps and 100 test users: does all work? Always so on generated data, unless told otherwise");
   app.footer(
       "Results of finished trainings are kept in --out and not made twice: after Ctrl-C, or with a further --model,\n"
       "the same command goes on. Nothing to download: try it as it is.");
@@ -91,8 +92,9 @@ inline bool read_options(int argc, char** argv, TrainerOptions& o, int& status) 
   std::sort(o.supports.begin(), o.supports.end());
   o.supports.erase(std::unique(o.supports.begin(), o.supports.end()), o.supports.end());
   if (o.threads == 0) o.threads = (std::clamp)(static_cast<int>(std::thread::hardware_concurrency()), 1, 8);
-  if (o.quick && o.outer_steps == 0) o.outer_steps = 40;
-  if (o.quick && o.most_users == 0) o.most_users = 100;
+  const bool is_quick = o.quick || o.data == "generated";
+  if (is_quick && o.outer_steps == 0) o.outer_steps = 40;
+  if (is_quick && o.most_users == 0) o.most_users = 100;
   o.command = "thaw_meta_train";
   for (int i = 1; i < argc; ++i) o.command += std::string(" ") + argv[i];
   return true;
