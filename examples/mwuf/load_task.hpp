@@ -2,9 +2,17 @@
 //
 //   thaw::Result<mwuf::Task> task = mwuf::load_task("ml-1m", {.folder = "data"});
 //
-// ml-1m: likes from 4, N = 200, K = 20, with the year, words of the title and genres of films, gender, age and
-// occupation of users. The order of impressions comes from the ratings' times, or from reconstructed ones; histories
-// from a published order where there is one. What was taken is in the task's text.
+//   name            likes    N     K    order of impressions          fields of item; of user
+//   ml-1m           from 4   200   20   times, or reconstructed ones  year, title, genre; gender, age, occupation
+//   book-crossing   from 8   50    5    random, seeded                author, publisher, year; country, age
+//   douban-book     from 4   100   10   random, seeded                author, publisher, year; location
+//   taobao          clicks   2000  500  times                         all of ad_feature; all of user_profile; pid
+//   cikm2019        buy      2000  500  times                         category, shop, brand; gender, age, power
+//   generated       clicks   120   20   times                         three attributes of worlds.hpp
+//
+// and everywhere the user's id. generated-nothing and generated-user-sets are the other planted worlds. Histories
+// follow the same order; on ml-1m without times of its own a published order of each user's ratings. What was taken is
+// in the task's text.
 #pragma once
 
 #include <cstdlib>
@@ -16,9 +24,14 @@
 #include <vector>
 
 #include "mwuf/task.hpp"
+#include "mwuf/worlds.hpp"
+#include "thaw/data/book_crossing.hpp"
+#include "thaw/data/cikm2019.hpp"
+#include "thaw/data/douban_book.hpp"
 #include "thaw/data/histories.hpp"
 #include "thaw/data/movielens.hpp"
 #include "thaw/data/ratings_reader.hpp"
+#include "thaw/data/taobao_clicks.hpp"
 #include "thaw/data/text_file.hpp"
 
 namespace mwuf {
@@ -137,13 +150,57 @@ inline thaw::Result<TaskSource> load_movielens_1m(const TaskOptions& options) {
   return source;
 }
 
+inline thaw::Result<TaskSource> load_book_crossing(const TaskOptions& options) {
+  thaw::Result<thaw::Dataset> data =
+      thaw::read_book_crossing(folder_of("book-crossing", {"BX-Ratings.csv", "subset/BX-Ratings.csv"}, options.folder));
+  if (!data) return data.fault();
+  return source_of(data.value(), 8, thaw::WarmUpSizes::of(50, 5));
+}
+
+inline thaw::Result<TaskSource> load_douban_book(const TaskOptions& options) {
+  thaw::Result<thaw::DoubanBook> set =
+      thaw::read_douban_book(folder_of("douban-book", {"user_book.tsv"}, options.folder));
+  if (!set) return set.fault();
+  thaw::Result<TaskSource> source = source_of(set.value().data, 4, thaw::WarmUpSizes::of(100, 10));
+  if (source)
+    source.value().left_out = std::to_string(set.value().unknown_ratings) + " pairs of unknown rating left out";
+  return source;
+}
+
+inline const char* name_of_world(WorldKind kind) {
+  return kind == WorldKind::features  ? "generated"
+         : kind == WorldKind::nothing ? "generated-nothing"
+                                      : "generated-user-sets";
+}
+
+// Click logs come as they are.
+template <class Set>
+thaw::Result<TaskSource> source_of_log(thaw::Result<Set> set) {
+  if (!set) return set.fault();
+  TaskSource source;
+  source.log = std::move(set.value().log);
+  source.sizes = thaw::WarmUpSizes::of(2000, 500);
+  return source;
+}
+
 }  // namespace detail
 
 inline thaw::Result<Task> load_task(const std::string& name, const TaskOptions& options = {}) {
   const auto load = [&]() -> thaw::Result<TaskSource> {
     if (name == "ml-1m") return detail::load_movielens_1m(options);
+    if (name == "book-crossing") return detail::load_book_crossing(options);
+    if (name == "douban-book") return detail::load_douban_book(options);
+    if (name == "taobao")
+      return detail::source_of_log(
+          thaw::read_taobao_clicks(detail::folder_of("taobao", {"raw_sample.csv"}, options.folder)));
+    if (name == "cikm2019")
+      return detail::source_of_log(
+          thaw::read_cikm2019(detail::folder_of("cikm2019", {"user_behavior.csv"}, options.folder)));
+    for (const WorldKind kind : {WorldKind::features, WorldKind::nothing, WorldKind::user_sets})
+      if (name == detail::name_of_world(kind)) return World({.kind = kind, .seed = options.seed}).source();
     return thaw::make_fault(thaw::FaultKind::not_found, thaw::detail::shown_path(name),
-                            ": no such data set; expected ml-1m");
+                            ": no such data set; expected ml-1m, book-crossing, douban-book, taobao, cikm2019, "
+                            "generated, generated-nothing, generated-user-sets");
   };
   thaw::Result<TaskSource> source = load();
   if (!source) return source.fault();

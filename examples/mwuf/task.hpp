@@ -73,6 +73,7 @@ struct TaskSource {
   std::vector<double> places;  // empty: the log's times, or a random order
   std::string times;           // what the times are, in words; may be empty
   std::string history_order;   // the same for histories
+  std::string left_out;        // what the log lacks, in words; may be empty
   thaw::WarmUpSizes sizes;
 };
 
@@ -155,7 +156,8 @@ inline std::string in_words(const Task& task, const TaskSource& source, const th
           " to " + number(sizes.new_to) + ", slices of " + number(sizes.slice) + "; " + number(split.base.size()) +
           " impressions to learn from, ";
   for (std::size_t s = 0; s < 3; ++s) text += number(split.slices[s].size()) + (s < 2 ? " / " : " in the slices, ");
-  return text + number(split.test().size()) + " to test, " + number(split.left_out) + " left out";
+  return text + number(split.test().size()) + " to test, " + number(split.left_out) + " of other items left out" +
+         (source.left_out.empty() ? "" : "; " + source.left_out);
 }
 
 }  // namespace detail
