@@ -80,7 +80,9 @@ struct ClickTables {
   Index slots = 0;  // of a history
 
   // The rows of the batch's items: (rows, item_width). An unknown item has zeros.
-  T item_vectors(const ClickBatch<>& batch) const { return thaw::look_up(items, thaw::Bags{batch.item, nullptr, batch.rows}); }
+  T item_vectors(const ClickBatch<>& batch) const {
+    return thaw::look_up(items, thaw::Bags{batch.item, nullptr, batch.rows});
+  }
   // Width of an item's row: the vector, and the bias where there are bias terms.
   Index item_width() const { return items.shape[1]; }
 
