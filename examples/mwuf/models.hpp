@@ -298,18 +298,19 @@ struct DeepInterest {
   }
 };
 
-// A list of base models. A model is handed on as its plan, M<Spec>, from which ModelOf makes the others.
-template <template <Value> class... M>
+// A list of base models, each as its plan, M<Spec>, from which ModelOf makes the others.
+template <class... Plans>
 struct ModelList {
-  static constexpr int kCount = sizeof...(M);
+  static constexpr int kCount = sizeof...(Plans);
   template <class Fn>
   static void each(Fn&& fn) {
-    (fn(M<Spec>{}), ...);
+    (fn(Plans{}), ...);
   }
 };
 
-using BaseModels = ModelList<FactorizationMachine, WideAndDeep, DeepFm, InnerProductNetwork, OuterProductNetwork,
-                             DeepAndCross, AdaptiveFactorization, RecurrentHistory, DeepInterest>;
+using BaseModels = ModelList<FactorizationMachine<Spec>, WideAndDeep<Spec>, DeepFm<Spec>, InnerProductNetwork<Spec>,
+                             OuterProductNetwork<Spec>, DeepAndCross<Spec>, AdaptiveFactorization<Spec>,
+                             RecurrentHistory<Spec>, DeepInterest<Spec>>;
 
 // Calls fn(M<Spec>{}) for the base model of that name. Errors: a name that is not in the table.
 template <class Fn>
