@@ -6,8 +6,9 @@
 //   std::fputs(all.text().c_str(), stdout);                                   // or markdown(), or scores("hyperrs")
 //
 // A user's value is its mean over seeds before users are resampled. Every learner is compared with the best simple
-// method of the scenario, which is chosen by its mean on the test users: in the method's favour, not in the learner's.
-// The learner that was added first is compared with every other one as well, and with itself at other inner steps.
+// method of the scenario, which is chosen by its mean on the test users: in the method's favour, not in the learner's,
+// and with itself at other inner steps and with nothing shown. The one that was added first is compared with every
+// other learner as well.
 #pragma once
 
 #include <string>
@@ -139,10 +140,14 @@ class Comparison {
       for (const std::string& metric : of) line(system, *best_simple(scenario, metric), {metric});
     }
     const System* first = first_learner();
-    for (const System& other : systems_)
-      if (first != nullptr && &other != first && !other.seeds[scenario].empty() && !first->seeds[scenario].empty() &&
-          (other.is_own || (other.kind == thaw::SystemKind::model && other.learner == first->learner)))
-        line(*first, other, compared());
+    for (const System& system : systems_) {
+      if (!system.is_own || system.seeds[scenario].empty()) continue;
+      for (const System& other : systems_) {
+        const bool itself = !other.is_own && other.kind == thaw::SystemKind::model && other.learner == system.learner;
+        const bool another = &system == first && other.is_own && &other != first;
+        if ((itself || another) && !other.seeds[scenario].empty()) line(system, other, compared());
+      }
+    }
     return text;
   }
   std::string title(std::size_t scenario) const {

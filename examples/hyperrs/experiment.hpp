@@ -176,7 +176,7 @@ struct ScoredRow {
   thaw::MetricTable table;
 };
 
-// Every scenario with every number of inner steps that the learner reports.
+// Every scenario with every number of inner steps that the learner reports, and with nothing shown of the user.
 inline thaw::Result<std::vector<ScoredRow>> score_learner(const Learner& learner, const LearnerEntry& entry,
                                                           std::span<const Scenario> scenarios) {
   std::vector<ScoredRow> rows;
@@ -186,6 +186,11 @@ inline thaw::Result<std::vector<ScoredRow>> score_learner(const Learner& learner
       if (!table) return table.fault();
       rows.push_back({entry.row_name(steps), s, std::move(table.value())});
     }
+  for (std::size_t s = 0; s < scenarios.size(); ++s) {
+    auto table = scenarios[s].test.score(learner, entry.test_steps[0], /*shown*/ false);
+    if (!table) return table.fault();
+    rows.push_back({std::string(entry.title) + ", nothing shown", s, std::move(table.value())});
+  }
   return rows;
 }
 

@@ -62,14 +62,15 @@ class HeldOutUsers {
     }
     return thaw::evaluate(scores, {.depths = {}});
   }
-  thaw::Result<thaw::MetricTable> score(const Learner& learner, int steps) const {
+  // With `shown` false the learner adapts to nothing: what the same users would get from it without their records.
+  thaw::Result<thaw::MetricTable> score(const Learner& learner, int steps, bool shown = true) const {
+    const auto adapt = [&](const thaw::Episode& e) {
+      return learner.adapt(e.user, shown ? e.support : thaw::Episode::Part{}, steps);
+    };
     if (objective_ == Objective::rating)
-      return errors([&](const thaw::Episode& e, std::span<float> out) {
-        learner.adapt(e.user, e.support, steps)->score(e.query.items, out);
-      });
+      return errors([&](const thaw::Episode& e, std::span<float> out) { adapt(e)->score(e.query.items, out); });
     return rank([&](const thaw::TopNQuery& query, std::span<const std::int32_t> items, std::span<float> out) {
-      const thaw::Episode& e = episodes_[static_cast<std::size_t>(&query - queries_.data())];
-      learner.adapt(e.user, e.support, steps)->score(items, out);
+      adapt(episodes_[static_cast<std::size_t>(&query - queries_.data())])->score(items, out);
     });
   }
 

@@ -116,6 +116,43 @@ namespace detail {
 
 inline std::string number_text(double value) { return thaw::significant_text(value, 4); }
 
+// What a grid tries; `text` is what the table says of the chosen one.
+struct NeighbourSetting {
+  double shrinkage;
+  int neighbours;
+  std::string text() const { return "shrinkage " + number_text(shrinkage) + ", " + std::to_string(neighbours); }
+};
+struct WalkSetting {
+  double alpha, beta;
+  thaw::KeepBest keep;
+  std::string text() const {
+    return "alpha " + number_text(alpha) + (beta > 0 ? ", beta " + number_text(beta) : "") +
+           (keep == thaw::KeepBest::of_each_source ? ", best targets" : ", best sources");
+  }
+};
+inline std::string setting_text(double lambda) { return "lambda " + number_text(lambda); }
+inline std::string setting_text(thaw::ValueWeight weight) {
+  return weight == thaw::ValueWeight::rarity ? "rare values weigh more" : "equal weights";
+}
+template <class Setting>
+std::string setting_text(const Setting& setting) {
+  return setting.text();
+}
+inline std::vector<WalkSetting> walks(const std::vector<double>& betas) {
+  std::vector<WalkSetting> grid;
+  for (const double beta : betas)
+    for (const double alpha : {0.4, 0.6, 0.8, 1.0, 1.4})
+      for (const thaw::KeepBest keep : {thaw::KeepBest::of_each_source, thaw::KeepBest::of_each_target})
+        grid.push_back({alpha, beta, keep});
+  return grid;
+}
+inline std::vector<NeighbourSetting> neighbourhoods() {
+  std::vector<NeighbourSetting> grid;
+  for (const double shrinkage : {0.0, 5.0, 20.0, 100.0, 300.0})
+    for (const int neighbours : {50, 200, 1000}) grid.push_back({shrinkage, neighbours});
+  return grid;
+}
+
 // Fits, chooses and scores on the scenarios of one item set.
 class SimpleMethods {
  public:
@@ -156,24 +193,21 @@ class SimpleMethods {
  private:
   void rank_known() {
     add("popularity", thaw::PopularityPredictor(train_.by_item));
-    choose<double>("item-kNN", "shrinkage", {0, 5, 20, 100}, [&](double shrinkage) {
-      return thaw::ItemKnnPredictor::fit(train_, {.neighbours = 200, .shrinkage = shrinkage, .threads = threads_});
+    choose<NeighbourSetting>("item-kNN", neighbourhoods(), [&](const NeighbourSetting& setting) {
+      return thaw::ItemKnnPredictor::fit(
+          train_, {.neighbours = setting.neighbours, .shrinkage = setting.shrinkage, .threads = threads_});
     });
-    const auto walk = [&](double alpha, double beta, thaw::KeepBest keep) {
+    const auto walk = [&](const WalkSetting& setting) {
       thaw::RandomWalkPredictor::Options o;
-      o.alpha = alpha;
-      o.popularity_penalty = beta;
-      o.keep = keep;
+      o.alpha = setting.alpha;
+      o.popularity_penalty = setting.beta;
+      o.keep = setting.keep;
       o.threads = threads_;
       return thaw::RandomWalkPredictor::fit(train_, o);
     };
-    choose<double>("P3alpha", "alpha", {0.6, 1, 1.4},
-                   [&](double alpha) { return walk(alpha, 0, thaw::KeepBest::of_each_source); });
-    choose<double>("P3alpha, best sources kept", "alpha", {0.6, 1, 1.4},
-                   [&](double alpha) { return walk(alpha, 0, thaw::KeepBest::of_each_target); });
-    choose<double>("RP3beta", "beta", {0.2, 0.4, 0.6, 0.8},
-                   [&](double beta) { return walk(1, beta, thaw::KeepBest::of_each_target); });
-    choose<double>("EASE", "lambda", {50, 100, 200, 500, 1000}, [&](double lambda) {
+    choose<WalkSetting>("P3alpha", walks({0}), walk);
+    choose<WalkSetting>("RP3beta", walks({0.1, 0.2, 0.4, 0.6, 0.8}), walk);
+    choose<double>("EASE", {20, 50, 100, 200, 500, 1000, 2000}, [&](double lambda) {
       return KnownItemsEase::fit(train_, {.regularization = lambda, .most_items = 16'000, .threads = threads_});
     });
   }
@@ -185,14 +219,14 @@ class SimpleMethods {
       return;
     }
     if (set_ == thaw::ItemSet::cold) add("attribute popularity", AttributePopularity(data_.items, train_.by_item));
-    choose<thaw::ValueWeight>("attribute overlap", "", {thaw::ValueWeight::rarity, thaw::ValueWeight::equal},
+    choose<thaw::ValueWeight>("attribute overlap", {thaw::ValueWeight::rarity, thaw::ValueWeight::equal},
                               [&](thaw::ValueWeight weight) -> thaw::Result<thaw::AttributeOverlapPredictor> {
                                 return thaw::AttributeOverlapPredictor(views, weight);
                               });
   }
   // The setting that is best on validation users.
   template <class Setting, class Fit>
-  void choose(const char* name, const char* setting, const std::vector<Setting>& settings, const Fit& fit) {
+  void choose(const char* name, const std::vector<Setting>& settings, const Fit& fit) {
     double best = -1;
     std::optional<decltype(fit(settings[0]))> chosen;
     std::string text = name;
@@ -207,8 +241,7 @@ class SimpleMethods {
       const double score = table.value().mean(deciding_metric(Objective::ranking));
       if (score <= best) continue;
       best = score;
-      if constexpr (std::is_arithmetic_v<Setting>)
-        text = std::string(name) + " (" + setting + " " + number_text(value) + ")";
+      text = std::string(name) + " (" + setting_text(value) + ")";
       chosen.emplace(std::move(fitted));
     }
     if (chosen) add(text, chosen->value());

@@ -51,7 +51,7 @@ class Trainer {
   std::string path(const std::string& name) const { return thaw::join_path(o_.out, name); }
   // Whatever decides the numbers of a run, of simple methods where there is no learner.
   std::string identity(const LearnerEntry* entry, std::uint64_t seed) const {
-    std::string text = "1 " + task_.name + (o_.random_order ? " random order" : "") + " split " +
+    std::string text = "2 " + task_.name + (o_.random_order ? " random order" : "") + " split " +
                        std::to_string(o_.data_seed) + " objective " + o_.objective + " users " +
                        std::to_string(o_.most_users) + " supports";
     for (const int support : o_.supports) text += " " + std::to_string(support);
