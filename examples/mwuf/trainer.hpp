@@ -114,11 +114,22 @@ inline PhaseScores run_phases(WarmUp& method, const ClickWorld& world, const Fin
   method.arrive();
   Batches batches(*world.task, kMostRows);
   std::vector<float> logits(static_cast<std::size_t>(kMostRows));
+  std::vector<std::int32_t> places, sorted;
+  // Item by item, because a method may have to make something for each item it meets in a batch.
   const auto score = [&](Rows rows) {
-    std::vector<float> out;
-    each_batch(rows, kMostRows, [&](Rows part) {
+    places.resize(rows.size());
+    std::iota(places.begin(), places.end(), 0);
+    std::stable_sort(places.begin(), places.end(), [&](std::int32_t a, std::int32_t b) {
+      return world.item_of(rows[static_cast<std::size_t>(a)]) < world.item_of(rows[static_cast<std::size_t>(b)]);
+    });
+    sorted.clear();
+    for (const std::int32_t place : places) sorted.push_back(rows[static_cast<std::size_t>(place)]);
+    std::vector<float> out(rows.size());
+    auto place = places.cbegin();
+    each_batch(sorted, kMostRows, [&](Rows part) {
       method.score(batches.fill(part), logits.data());
-      for (std::size_t i = 0; i < part.size(); ++i) out.push_back(1.0f / (1.0f + std::exp(-logits[i])));
+      for (std::size_t i = 0; i < part.size(); ++i)
+        out[static_cast<std::size_t>(*place++)] = 1.0f / (1.0f + std::exp(-logits[i]));
     });
     return out;
   };
