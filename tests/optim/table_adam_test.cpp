@@ -100,7 +100,7 @@ TEST_CASE("move: the numbers of Adam on dense tables, untouched rows too; bags w
 }
 
 TEST_CASE("one thread and two give the same bits, both rules; nothing from the heap once warm") {
-  for (const thaw::Untouched untouched : {thaw::Untouched::rest, thaw::Untouched::move}) {
+  for (const thaw::Untouched untouched : {thaw::Untouched::rest, thaw::Untouched::fade, thaw::Untouched::move}) {
     const Draws users(5, 3000), items(6, 2000);
     World<thaw::CpuEigen> one, two;
     two.context.threads = 2;
@@ -120,4 +120,49 @@ TEST_CASE("one thread and two give the same bits, both rules; nothing from the h
       CHECK(std::memcmp(a.slot(i).value.data, b.slot(i).value.data,
                         static_cast<std::size_t>(a.slot(i).value.size()) * sizeof(float)) == 0);
   }
+}
+
+TEST_CASE("fade: the weights of Adam on row tables, also for rows that missed more steps than powers are kept") {
+  Host host;
+  const Draws users(3, 40), items(4, 100);
+  using P = thaw::Parameters<Tables<thaw::Spec>, double>;
+  P a(tables_spec(80, 100, 5, true), host.context, 9), b(tables_spec(80, 100, 5, true), host.context, 9);
+  thaw::TableAdam<double> ours(a, {.untouched = thaw::Untouched::fade});
+  thaw::Adam<double> theirs(b);
+  thaw::Tape<double> tape(host.context);
+  for (int t = 0; t < 700; ++t) {
+    const Index count = t < 3 || t > 690 ? 200 : 1 + t % 7;
+    step(a, ours, tape, users.bags(count, true), items.bags(count));
+    step(b, theirs, tape, users.bags(count, true), items.bags(count));
+  }
+  double worst = 0;
+  for (int i = 0; i < 3; ++i)
+    for (Index k = 0; k < a.slot(i).value.size(); ++k)
+      worst = std::fmax(worst, std::fabs(a.slot(i).value[k] - b.slot(i).value[k]));
+  CHECK(worst < 1e-12);
+}
+
+TEST_CASE("rows of every width, narrow ones and those that fill no register: float steps as the portable backend's") {
+  for (const Index width : {1, 3, 7, 8, 16, 21})
+    for (const thaw::Untouched untouched : {thaw::Untouched::rest, thaw::Untouched::fade, thaw::Untouched::move}) {
+      const Draws users(5, 400), items(6, 300);
+      World<thaw::CpuEigen> fast;
+      World<thaw::Cpu> plain;
+      thaw::Parameters<Tables<thaw::Spec>, float, thaw::CpuEigen> a(tables_spec(400, 300, width, true), fast.context,
+                                                                    9);
+      thaw::Parameters<Tables<thaw::Spec>, float, thaw::Cpu> b(tables_spec(400, 300, width, true), plain.context, 9);
+      thaw::TableAdam<float, thaw::CpuEigen> on_a(a, {.untouched = untouched});
+      thaw::TableAdam<float, thaw::Cpu> on_b(b, {.untouched = untouched});
+      for (int t = 0; t < 8; ++t) {
+        const Index count = 300 - 30 * t;
+        step(a, on_a, fast.tape, users.bags(count), items.bags(count));
+        step(b, on_b, plain.tape, users.bags(count), items.bags(count));
+      }
+      CHECK(std::fabs(a.slot(2).value[0] - 0.25F) > 0.05F);
+      float worst = 0;
+      for (int i = 0; i < 3; ++i)
+        for (Index k = 0; k < a.slot(i).value.size(); ++k)
+          worst = std::fmax(worst, std::fabs(a.slot(i).value[k] - b.slot(i).value[k]));
+      CHECK(worst < 1e-4F);  // eight steps of 0.02
+    }
 }

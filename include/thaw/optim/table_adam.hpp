@@ -4,19 +4,22 @@
 //   thaw::TableAdam<float, thaw::CpuEigen> adam(parameters, {.untouched = thaw::Untouched::rest});
 //   adam.step(parameters, parameters.gradient(loss), /*rate*/ 1e-3);
 //
-// `rest`: a row that was not touched keeps its weights and moments, which makes it torch.optim.SparseAdam on tables.
-// `move`: every row takes the step that dense Adam takes, from the gradients of the touched rows alone: the numbers of
-// Adam on a dense table without a dense gradient. Dense tensors take Adam's step in both. No decay. Rows of one table
-// are added up in the order of the batch whatever the number of threads. For rows whose moments fade by the steps they
-// missed: Adam.
+// What happens to a row that a batch does not touch:
+//   rest  it keeps its weights and moments: torch.optim.SparseAdam on tables;
+//   fade  it keeps its weights, and its moments fade by the steps it missed when it is touched again: as Adam here;
+//   move  it takes the step that dense Adam takes, from moments alone: the numbers of Adam on a dense table without a
+//         dense gradient.
+// Dense tensors take Adam's step in all of them. No decay. Rows of one table are added up in the order of the batch
+// whatever the number of threads.
 #pragma once
 
 #include "thaw/backend/threads.hpp"
 #include "thaw/optim/optimizer.hpp"
+#include "thaw/optim/table_rows.hpp"
 
 namespace thaw::inline v0 {
 
-enum class Untouched : std::uint8_t { rest, move };
+enum class Untouched : std::uint8_t { rest, fade, move };
 
 struct TableAdamOptions {
   Untouched untouched = Untouched::rest;
@@ -38,8 +41,9 @@ class TableAdam {
       places_[i] = nullptr;
       if (!slot.row_table) continue;
       places_[i] = arena.template take<std::int32_t>(slot.value.shape[0]);
-      for (Index r = 0; r < slot.value.shape[0]; ++r) places_[i][r] = kNone;
+      for (Index r = 0; r < slot.value.shape[0]; ++r) places_[i][r] = detail::kNoPlace;
     }
+    if (options.untouched == Untouched::fade) fades_.fill(options.beta1, options.beta2);
   }
 
   // Working memory comes from the arena of the parameters and is given back.
@@ -52,8 +56,8 @@ class TableAdam {
       if (slot.row_table)
         step_table(parameters.context(), slot, i, gradients.rows[i], step);
       else
-        B::adam(parameters.context(), slot.value.size(), step, gradients.dense[i].data, first_[i].data, second_[i].data,
-                slot.value.data);
+        run(parameters.context(), step, {1, slot.value.size()}, gradients.dense[i].data, slot.value.data,
+            first_[i].data, second_[i].data);
     }
   }
   void each_state(auto&& fn) {
@@ -66,106 +70,100 @@ class TableAdam {
   using Context = typename B::Context;
   using Slot = ParameterSlot<R, B>;
   using Rows = RowGradient<R, B>;
-  static constexpr std::int32_t kNone = -1;
-  static constexpr Index kTogether = 16;  // rows that belong to one thread: no cache line is shared by two
+  using Share = detail::RowShare<R>;
 
-  // What one thread collects: the table rows it met, and their gradients one after another.
-  struct Share {
-    std::int32_t* ids;
-    R* sums;
-    Index count;
-  };
+  // The step on a run of numbers or on rows, with the instructions that the context has.
+  static void run(Context& context, const AdamStep& step, const AdamRows<R>& rows, const R* g, R* p, R* m, R* v) {
+    if constexpr (requires { context.isa; })
+      adam_rows(context.isa, step, rows, g, p, m, v);
+    else
+      adam_rows(Isa::portable, step, rows, g, p, m, v);
+  }
 
   void step_table(Context& context, Slot& slot, int i, const Rows* list, const AdamStep& step) {
     Index total = 0;
     for (const Rows* g = list; g != nullptr; g = g->next)
       if (g->bags.count > 0) total += g->bags.end(g->bags.count - 1) - g->bags.begin(0);
-    ArenaScope scope(*context.arena);
-    const Index width = slot.value.shape[1], rows = slot.value.shape[0];
-    // Below this much a second thread costs more than it brings.
-    const bool small = (options_.untouched == Untouched::rest ? total : rows) * width < kSmall;
-    const int threads = small ? 1 : threads_of(context);
     Arena& arena = *context.arena;
+    ArenaScope scope(arena);
+    const Index width = slot.value.shape[1], rows = slot.value.shape[0];
+    const bool all = options_.untouched == Untouched::move;
+    // Below this much a second thread costs more than it brings.
+    const int threads = (all ? rows + total : total) * width < kSmall ? 1 : threads_of(context);
     auto* shares = arena.template take<Share>(threads);
+    const Index space = detail::space_of_rows(width);
     for (int t = 0; t < threads; ++t)
-      shares[t] = {arena.template take<std::int32_t>(total), arena.template take<R>(total * width), 0};
-    R* blocks = options_.untouched == Untouched::move ? arena.template take<R>(threads * kTogether * width) : nullptr;
+      shares[t] = {arena.template take<std::int32_t>(total), arena.template take<R>(total * width),
+                   arena.template take<R>(space), 0};
     in_parallel(threads, [&](int t) {
       Share& share = shares[t];
-      collect(list, width, t, threads, places_[i], share);
-      if (options_.untouched == Untouched::rest)
+      if (all) {
+        // One run of rows for each thread.
+        const Index groups = (rows + detail::kRowsOfGroup - 1) / detail::kRowsOfGroup;
+        const Index begin = groups * t / threads * detail::kRowsOfGroup;
+        const Index next = groups * (t + 1) / threads * detail::kRowsOfGroup, end = next < rows ? next : rows;
+        detail::collect_rows(list, width, detail::RowsBetween{begin, end}, places_[i], share);
+        step_all(context, slot, i, step, share, begin, end);
+      } else {
+        detail::collect_rows(list, width, detail::RowsInTurn(t, threads), places_[i], share);
         step_touched(context, slot, i, step, share);
-      else
-        step_all(context, slot, i, step, share, t, threads, blocks + t * kTogether * width);
-      for (Index k = 0; k < share.count; ++k) places_[i][share.ids[k]] = kNone;
-    });
-  }
-
-  // Adds up the gradient rows of the table rows that belong to this thread.
-  static void collect(const Rows* list, Index width, int thread, int threads, std::int32_t* places, Share& share) {
-    for (const Rows* g = list; g != nullptr; g = g->next)
-      for (Index s = 0; s < g->bags.count; ++s) {
-        const Index begin = g->bags.begin(s), end = g->bags.end(s);
-        const R weight = g->bags.mean && end - begin > 1 ? R(1) / static_cast<R>(end - begin) : R(1);
-        const R* from = g->rows.data + s * width;
-        for (Index e = begin; e < end; ++e) {
-          const std::int32_t id = g->bags.ids[e];
-          if (id < 0 || id / kTogether % threads != thread) continue;
-          const bool fresh = places[id] == kNone;
-          if (fresh) {
-            places[id] = static_cast<std::int32_t>(share.count);
-            share.ids[share.count++] = id;
-          }
-          add_row(fresh, weight, from, width, share.sums + places[id] * width);
-        }
       }
-  }
-  static void add_row(bool fresh, R weight, const R* from, Index width, R* to) {
-    constexpr Index kLanes = 16;  // a fixed number, which the compiler turns into vectors
-    Index j = 0;
-    if (fresh) {
-      for (; j + kLanes <= width; j += kLanes)
-        for (Index l = 0; l < kLanes; ++l) to[j + l] = weight * from[j + l];
-      for (; j < width; ++j) to[j] = weight * from[j];
-    } else {
-      for (; j + kLanes <= width; j += kLanes)
-        for (Index l = 0; l < kLanes; ++l) to[j + l] += weight * from[j + l];
-      for (; j < width; ++j) to[j] += weight * from[j];
-    }
+      for (Index k = 0; k < share.count; ++k) places_[i][share.ids[k]] = detail::kNoPlace;
+    });
   }
 
   void step_touched(Context& context, Slot& slot, int i, const AdamStep& step, const Share& share) {
     const Index width = slot.value.shape[1];
-    constexpr Index kAhead = 8;
-    for (Index k = 0; k < share.count; ++k) {
-      if (k + kAhead < share.count) {
-        const Index next = share.ids[k + kAhead] * width;
-        __builtin_prefetch(slot.value.data + next, 1);
-        __builtin_prefetch(first_[i].data + next, 1);
-        __builtin_prefetch(second_[i].data + next, 1);
-      }
-      const Index at = share.ids[k] * width;
-      B::adam(context, width, step, share.sums + k * width, first_[i].data + at, second_[i].data + at,
-              slot.value.data + at);
-      slot.last_step[share.ids[k]] = static_cast<std::int32_t>(steps_);
+    R* const tables[] = {slot.value.data, first_[i].data, second_[i].data};
+    const Index most = detail::rows_together(width);
+    R* const fades = share.space + 3 * most * width;
+    for (Index begin = 0; begin < share.count; begin += most) {
+      const Index count = begin + most <= share.count ? most : share.count - begin;
+      const std::int32_t* ids = share.ids + begin;
+      AdamRows<R> rows{count, width, ids, options_.untouched == Untouched::fade ? fades : nullptr};
+      if (rows.fades != nullptr)
+        for (Index k = 0; k < count; ++k) fades_.of(steps_ - 1 - slot.last_step[ids[k]], fades + 2 * k);
+      const R* g = share.sums + begin * width;
+      if (detail::is_narrow(width))
+        near(context, step, rows, g, tables, share.space);
+      else
+        run(context, step, rows, g, tables[0], tables[1], tables[2]);
+      for (Index k = 0; k < count; ++k) slot.last_step[ids[k]] = static_cast<std::int32_t>(steps_);
     }
   }
+  // Narrow rows are brought together, stepped as one run of numbers and put back.
+  static void near(Context& context, const AdamStep& step, const AdamRows<R>& rows, const R* g, R* const* tables,
+                   R* space) {
+    const Index size = rows.count * rows.width;
+    for (int a = 0; a < 3; ++a)
+      for (Index k = 0; k < rows.count; ++k) {
+        const R fade = a == 0 || rows.fades == nullptr ? R(1) : rows.fades[2 * k + a - 1];
+        const R* from = tables[a] + rows.ids[k] * rows.width;
+        for (Index j = 0; j < rows.width; ++j) space[a * size + k * rows.width + j] = fade * from[j];
+      }
+    run(context, step, {1, size}, g, space, space + size, space + 2 * size);
+    for (int a = 0; a < 3; ++a)
+      for (Index k = 0; k < rows.count; ++k) {
+        R* to = tables[a] + rows.ids[k] * rows.width;
+        for (Index j = 0; j < rows.width; ++j) to[j] = space[a * size + k * rows.width + j];
+      }
+  }
 
-  // Every group of rows that belongs to this thread; `block` holds the gradient of one group.
-  void step_all(Context& context, Slot& slot, int i, const AdamStep& step, const Share& share, int thread, int threads,
-                R* block) {
-    const Index width = slot.value.shape[1], rows = slot.value.shape[0];
-    for (Index begin = thread * kTogether; begin < rows; begin += threads * kTogether) {
-      const Index count = (begin + kTogether <= rows ? kTogether : rows - begin);
-      for (Index j = 0; j < count * width; ++j) block[j] = 0;
+  // Rows begin .. end of the table; the gradient of some rows at a time is laid out with its zeros.
+  void step_all(Context& context, Slot& slot, int i, const AdamStep& step, const Share& share, Index begin, Index end) {
+    const Index width = slot.value.shape[1], most = detail::rows_together(width);
+    for (; begin < end; begin += most) {
+      const Index count = begin + most <= end ? most : end - begin;
+      for (Index j = 0; j < count * width; ++j) share.space[j] = 0;
       for (Index r = 0; r < count; ++r) {
         const std::int32_t place = places_[i][begin + r];
-        if (place == kNone) continue;
-        add_row(true, R(1), share.sums + place * width, width, block + r * width);
+        if (place == detail::kNoPlace) continue;
+        detail::add_row(true, R(1), share.sums + place * width, width, share.space + r * width);
         slot.last_step[begin + r] = static_cast<std::int32_t>(steps_);
       }
       const Index at = begin * width;
-      B::adam(context, count * width, step, block, first_[i].data + at, second_[i].data + at, slot.value.data + at);
+      run(context, step, {1, count * width}, share.space, slot.value.data + at, first_[i].data + at,
+          second_[i].data + at);
     }
   }
 
@@ -173,7 +171,8 @@ class TableAdam {
 
   TableAdamOptions options_;
   detail::TensorState<R, B> first_, second_;
-  std::int32_t** places_;  // of each row table: where a row's gradient is collected, kNone between the steps
+  std::int32_t** places_;  // of each row table: where a row's gradient is collected, kNoPlace between the steps
+  detail::MomentFades<R> fades_;
   std::int64_t steps_ = 0;
 };
 
