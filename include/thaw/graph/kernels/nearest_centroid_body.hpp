@@ -1,0 +1,93 @@
+// The kernels of nearest_centroid.hpp for one instruction set; empty for anyone else.
+#if defined(THAW_KERNEL_NAMESPACE)
+
+#include "thaw/backend/kernels/lanes.hpp"
+
+namespace thaw::inline v0 {
+namespace detail::THAW_KERNEL_NAMESPACE {
+
+// For each row of `scores` (rows, columns) the largest number and its column, the first one of equals. `columns` is a
+// multiple of 16.
+THAW_KERNEL_TARGET inline void best_columns(Index rows, Index columns, const float* scores, std::int32_t* best,
+                                            float* value) {
+  using Vector = typename Lanes<float>::Vector;
+  constexpr int kLanes = Lanes<float>::kCount;
+  typedef std::int32_t Numbers __attribute__((vector_size(THAW_KERNEL_BYTES)));
+  Numbers first;
+  for (int j = 0; j < kLanes; ++j) first[j] = j;
+  for (Index r = 0; r < rows; ++r, scores += columns) {
+    Vector most, next;
+    load(most, scores);
+    Numbers at = first, number = first;
+    for (Index c = kLanes; c < columns; c += kLanes) {
+      load(next, scores + c);
+      number += kLanes;
+      const Numbers larger = next > most;
+      most = larger ? next : most;
+      at = larger ? number : at;
+    }
+    float lane[kLanes];
+    std::int32_t lane_at[kLanes];
+    store(lane, most);
+    __builtin_memcpy(lane_at, &at, sizeof at);
+    int winner = 0;
+    for (int j = 1; j < kLanes; ++j)
+      if (lane[j] > lane[winner] || (lane[j] == lane[winner] && lane_at[j] < lane_at[winner])) winner = j;
+    best[r] = lane_at[winner];
+    value[r] = lane[winner];
+  }
+}
+
+// |x - c|^2 of two rows, without the cancellation of |x|^2 - 2 <x, c> + |c|^2.
+THAW_KERNEL_TARGET THAW_ALWAYS_INLINE float squared_distance(Index width, const float* x, const float* c) {
+  using Vector = typename Lanes<float>::Vector;
+  constexpr Index kLanes = Lanes<float>::kCount;
+  Vector sum[2] = {}, a, b;
+  for (Index j = 0, turn = 0; j < width; j += kLanes, turn ^= 1) {
+    const Index left = width - j < kLanes ? width - j : kLanes;
+    load_part(a, x + j, left);
+    load_part(b, c + j, left);
+    a -= b;
+    sum[turn] += a * a;
+  }
+  sum[0] += sum[1];
+  float lane[kLanes];
+  store(lane, sum[0]);
+  for (Index step = kLanes / 2; step > 0; step /= 2)
+    for (Index j = 0; j < step; ++j) lane[j] += lane[j + step];
+  return lane[0];
+}
+
+// distance[i] = min(distance[i], |x_i - c|^2)
+THAW_KERNEL_TARGET inline void lower_distances(Index rows, Index width, const float* x, const float* c,
+                                               float* distance) {
+  for (Index r = 0; r < rows; ++r) {
+    const float d = squared_distance(width, x + r * width, c);
+    if (d < distance[r]) distance[r] = d;
+  }
+}
+
+// distance[i] = |x_i - c|^2 for the centroid named by nearest[i]; x_i is added to its row of `sums` unless that is
+// null.
+THAW_KERNEL_TARGET inline void add_rows(Index rows, Index width, const float* x, const std::int32_t* nearest,
+                                        const float* centroids, float* distance, float* sums) {
+  using Vector = typename Lanes<float>::Vector;
+  constexpr Index kLanes = Lanes<float>::kCount;
+  for (Index r = 0; r < rows; ++r, x += width) {
+    distance[r] = squared_distance(width, x, centroids + nearest[r] * width);
+    if (sums == nullptr) continue;
+    float* const to = sums + nearest[r] * width;
+    for (Index j = 0; j < width; j += kLanes) {
+      const Index left = width - j < kLanes ? width - j : kLanes;
+      Vector a, b;
+      load_part(a, x + j, left);
+      load_part(b, to + j, left);
+      b += a;
+      store_part(to + j, b, left);
+    }
+  }
+}
+
+}  // namespace detail::THAW_KERNEL_NAMESPACE
+}  // namespace thaw::inline v0
+#endif
