@@ -13,16 +13,14 @@
 #include <vector>
 
 #include "measure.hpp"
+#include "mwuf/fused_step.hpp"
 #include "mwuf/models.hpp"
-#include "thaw/backend/cpu_eigen.hpp"
-#include "thaw/core/growing_arena.hpp"
+#include "mwuf/trained_network.hpp"
 #include "thaw/file/safetensors_write.hpp"
-#include "thaw/optim/table_adam.hpp"
 
 namespace {
 
 using thaw::Index;
-using Backend = thaw::CpuEigen;
 using Plan = mwuf::DeepFm<thaw::Spec>;
 
 constexpr int kFields = 8, kBatches = 16;
@@ -68,36 +66,30 @@ struct Clicks {
 
 class Trainer {
  public:
-  Trainer(int threads, thaw::Untouched untouched)
-      : weights_{&weight_arena_, threads},
-        context_{&arena_, threads},
-        parameters_(model_plan(), weights_, 7),
-        tape_(context_),
-        adam_(parameters_, {.untouched = untouched}) {}
+  Trainer(int threads, thaw::Untouched untouched) : network_(model_plan(), 7, threads, untouched) {}
 
   double step(const mwuf::ClickBatch<>& batch) {
-    thaw::Scope scope(tape_);
-    const auto net = parameters_.on(tape_);
-    const auto loss = mwuf::click_loss(net.logits(batch, net.tables.item_vectors(batch)), batch);
-    adam_.step(parameters_, parameters_.gradient(loss), 1e-3);
-    return static_cast<double>(loss.item());
+    return network_.step_from(1e-3, [&](const auto& net, auto& context, auto& parameters, auto& list) {
+      return mwuf::FusedStep<Plan>(net, context).gradient(batch, {}, parameters, list);
+    });
+  }
+  // Through the tape, as models without a fused step are trained.
+  double recorded_step(const mwuf::ClickBatch<>& batch) {
+    return network_.step(1e-3, [&](const auto& net, auto&) {
+      return mwuf::click_loss(net.logits(batch, net.tables.item_vectors(batch)), batch);
+    });
   }
   // Probabilities (rows).
   void score(const mwuf::ClickBatch<>& batch, float* out) {
-    thaw::ArenaScope scope(arena_);
-    const auto net = thaw::map_unnamed<thaw::Array<float, Backend>>(
-        parameters_.values(), [&](const auto& a) { return thaw::on<Backend>(context_, a); });
-    const auto p = thaw::sigmoid(net.logits(batch, net.tables.item_vectors(batch)));
-    for (Index i = 0; i < batch.rows; ++i) out[i] = p[i];
+    network_.run([&](const auto& net, auto&) {
+      const auto p = thaw::sigmoid(net.logits(batch, net.tables.item_vectors(batch)));
+      for (Index i = 0; i < batch.rows; ++i) out[i] = p[i];
+    });
   }
-  auto& parameters() { return parameters_; }
+  auto& parameters() { return network_.parameters(); }
 
  private:
-  thaw::GrowingArena weight_arena_, arena_;
-  Backend::Context weights_, context_;
-  thaw::Parameters<Plan, float, Backend> parameters_;
-  thaw::Tape<float, Backend> tape_;
-  thaw::TableAdam<float, Backend> adam_;
+  mwuf::TrainedNetwork<Plan> network_;
 };
 
 struct Run {
@@ -126,6 +118,8 @@ void measure(const Run& run) {
       int k = 0;
       run((dense ? "deepfm train dense" : "deepfm train sparse") + size, 3 * forward_flop(rows),
           [&] { trainer.step(clicks.batch(++k)); });
+      run((dense ? "deepfm recorded dense" : "deepfm recorded sparse") + size, 3 * forward_flop(rows),
+          [&] { trainer.recorded_step(clicks.batch(++k)); });
     }
   }
   Trainer trainer(run.threads, thaw::Untouched::rest);

@@ -16,16 +16,11 @@
 #include <vector>
 
 #include "mwuf/base_model.hpp"
+#include "mwuf/fused_step.hpp"
 #include "mwuf/trained_network.hpp"
 #include "thaw/autodiff/hessian_vector.hpp"
 
 namespace mwuf {
-
-// Some rows of a training batch read another vector than their item's own (DropoutNet, Volkovs et al., 2017).
-struct ItemDropout {
-  const float* keep = nullptr;  // (rows): 1 reads the item's vector, 0 the substitute; null: every row reads its own
-  const float* substitute = nullptr;  // (width), a constant
-};
 
 class ClickBase {
  public:
@@ -58,6 +53,7 @@ class ClickBase {
 struct ClickBaseOptions {
   std::uint64_t seed = 1;
   int threads = 1;
+  thaw::Untouched untouched = thaw::Untouched::fade;  // table rows that a batch does not touch
 };
 
 // Plan: a base model of Specs.
@@ -65,7 +61,9 @@ template <class Plan>
 class TrainedClickBase final : public ClickBase {
  public:
   TrainedClickBase(const FieldPlan& fields, const Plan& plan, const ClickBaseOptions& options)
-      : fields_(fields), network_(plan, options.seed, options.threads), width_(tables().item_width()) {}
+      : fields_(fields),
+        network_(plan, options.seed, options.threads, options.untouched),
+        width_(tables().item_width()) {}
 
   Index width() const override { return width_; }
   Index items() const override { return fields_.items; }
@@ -82,6 +80,15 @@ class TrainedClickBase final : public ClickBase {
   }
 
   double train(const ClickBatch<>& batch, double rate, const ItemDropout& dropout) override {
+    if constexpr (Fusible<Plan>)
+      return network_.step_from(rate, [&](const auto& net, auto& context, auto& parameters, auto& list) {
+        return FusedStep<Plan>(net, context).gradient(batch, dropout, parameters, list);
+      });
+    else
+      return train_recorded(batch, rate, dropout);
+  }
+  // The same through the tape, for any base.
+  double train_recorded(const ClickBatch<>& batch, double rate, const ItemDropout& dropout = {}) {
     thaw::StatisticsUpdate<float> update;
     return network_.step(
         rate,

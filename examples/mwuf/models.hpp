@@ -24,6 +24,7 @@ template <Value T>
 struct FactorizationMachine {
   static constexpr const char* kName = "fm";
   static constexpr const char* kTitle = "FM";
+  static constexpr bool kFusedPairs = true;  // tables, pairs and a tower: FusedStep trains it
   ClickTables<T> tables;
   T bias;  // (1)
 
@@ -45,6 +46,7 @@ template <Value T>
 struct WideAndDeep {
   static constexpr const char* kName = "wide_deep";
   static constexpr const char* kTitle = "Wide & Deep";
+  static constexpr bool kFusedPairs = false;  // tables, pairs and a tower: FusedStep trains it
   ClickTables<T> tables;
   thaw::Mlp<T> deep;
 
@@ -66,6 +68,7 @@ template <Value T>
 struct DeepFm {
   static constexpr const char* kName = "deepfm";
   static constexpr const char* kTitle = "DeepFM";
+  static constexpr bool kFusedPairs = true;  // tables, pairs and a tower: FusedStep trains it
   ClickTables<T> tables;
   thaw::Mlp<T> deep;
 

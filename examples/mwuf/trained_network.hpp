@@ -15,7 +15,7 @@
 #include "thaw/autodiff/frozen.hpp"
 #include "thaw/backend/cpu_eigen.hpp"
 #include "thaw/core/growing_arena.hpp"
-#include "thaw/optim/adam.hpp"
+#include "thaw/optim/table_adam.hpp"
 
 namespace mwuf {
 
@@ -30,12 +30,14 @@ class TrainedNetwork {
   using Model = thaw::ModelOf<Plan, FloatArray>;
   using Recorded = thaw::ModelOf<Plan, FloatVar>;
 
-  TrainedNetwork(const Plan& plan, std::uint64_t seed, int threads)
+  // `untouched`: what happens to table rows that a batch does not touch.
+  TrainedNetwork(const Plan& plan, std::uint64_t seed, int threads, thaw::Untouched untouched = thaw::Untouched::fade)
       : weights_{&weight_arena_, threads},
         context_{&arena_, threads},
         parameters_(plan, weights_, seed),
-        tape_(context_) {
-    adam_.emplace(parameters_);
+        tape_(context_),
+        options_{.untouched = untouched} {
+    adam_.emplace(parameters_, options_);
   }
 
   // loss(net, tape) -> a one-element value; after() comes when the weights have moved and the tape still stands.
@@ -52,6 +54,17 @@ class TrainedNetwork {
   double step(double rate, const Loss& loss) {
     return step(rate, loss, [] {});
   }
+  // The same for gradients that are not recorded: gradients(net, context, parameters, list) fills the list from plain
+  // arrays and returns the loss.
+  template <class Gradients>
+  double step_from(double rate, const Gradients& gradients) {
+    thaw::ArenaScope scope(arena_);
+    const Model net = on_context();
+    thaw::GradientList<float, Backend> list;
+    const double loss = gradients(net, context_, parameters_, list);
+    adam_->step(parameters_, list, rate);
+    return loss;
+  }
   // use(net, tape): the weights as constants of the tape, for gradients with respect to something else.
   template <class Use>
   void frozen(const Use& use) {
@@ -62,9 +75,7 @@ class TrainedNetwork {
   template <class Use>
   void run(const Use& use) {
     thaw::ArenaScope scope(arena_);
-    use(thaw::map_unnamed<FloatArray>(parameters_.values(),
-                                      [&](const FloatArray& a) { return thaw::on<Backend>(context_, a); }),
-        context_);
+    use(on_context(), context_);
   }
 
   // keep() remembers the weights; bring_back() makes them so again, with a fresh optimiser.
@@ -84,7 +95,7 @@ class TrainedNetwork {
       auto& slot = parameters_.slot(i);
       if (slot.last_step != nullptr) std::fill_n(slot.last_step, slot.value.shape[0], 0);
     }
-    adam_.emplace(parameters_);
+    adam_.emplace(parameters_, options_);
   }
 
   thaw::Parameters<Plan, float, Backend>& parameters() { return parameters_; }
@@ -103,11 +114,18 @@ class TrainedNetwork {
   }
 
  private:
+  // The weights seen by the context of the steps.
+  Model on_context() {
+    return thaw::map_unnamed<FloatArray>(parameters_.values(),
+                                         [&](const FloatArray& a) { return thaw::on<Backend>(context_, a); });
+  }
+
   thaw::GrowingArena weight_arena_, arena_;
   Backend::Context weights_, context_;
   thaw::Parameters<Plan, float, Backend> parameters_;
   FloatTape tape_;
-  std::optional<thaw::Adam<float, Backend>> adam_;
+  thaw::TableAdamOptions options_;
+  std::optional<thaw::TableAdam<float, Backend>> adam_;
   std::vector<float> kept_;
 };
 

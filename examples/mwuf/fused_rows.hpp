@@ -1,0 +1,190 @@
+// FusedRows: the vectors and linear weights of a batch, read a block of rows at a time, and their gradients written.
+//
+//   FusedRows rows(model.tables, batch, dropout, /*pairs*/ true, context);
+//   rows.read(begin, count, x, z);              // x (count, joined()): item and fields; z (count): pairs, linear,
+//   biases rows.write(begin, count, x, d_x, g);        // d_x (count, joined()), g (count): slopes of the logits
+//   rows.gradient_of(model.tables.items.data)   // for an optimiser: which rows of a table, and their gradients
+//
+// What ClickTables::read and pairwise_sum compute. Blocks may be read and written by several threads at once.
+#pragma once
+
+#include "mwuf/base_model.hpp"
+#include "thaw/autodiff/gradient.hpp"
+#include "thaw/backend/cpu_eigen.hpp"
+
+namespace mwuf {
+
+using Backend = thaw::CpuEigen;
+using FloatArray = thaw::Array<float, Backend>;
+
+// Some rows of a training batch read another vector than their item's own (DropoutNet, Volkovs et al., 2017).
+struct ItemDropout {
+  const float* keep = nullptr;  // (rows): 1 reads the item's vector, 0 the substitute; null: every row reads its own
+  const float* substitute = nullptr;  // (width), a constant
+};
+
+class FusedRows {
+ public:
+  FusedRows(const ClickTables<FloatArray>& tables, const ClickBatch<>& batch, const ItemDropout& dropout, bool pairs,
+            Backend::Context& context)
+      : tables_(tables),
+        batch_(batch),
+        dropout_(dropout),
+        pairs_(pairs),
+        width_(tables.width),
+        item_width_(tables.item_width()),
+        fields_(tables.fields.layout.count),
+        entries_(tables.fields.bags(batch.field, batch.rows)) {
+    const Index bags = entries_.bags.count;
+    thaw::require(tables.linear.count == 0 || tables.linear[0].layout.rows == tables.fields.layout.rows,
+                  "FusedRows: linear weights of all fields, or none, are expected");
+    thaw::require(batch.item != nullptr, "FusedRows: a batch without items");
+    for (Index r = 0; r < batch.rows; ++r)
+      thaw::require(batch.item[r] < tables.items.shape[0], "FusedRows: item ", batch.item[r], " at row ", r,
+                    " is outside a table of ", tables.items.shape[0], " rows");
+    linear_ = tables.linear.count > 0 ? tables.linear[0].table.data : nullptr;
+    gradients_[0] = {{batch.item, nullptr, batch.rows}, FloatArray::make(context, {batch.rows, item_width_}), nullptr};
+    gradients_[1] = {entries_.bags, FloatArray::make(context, {bags, width_}), nullptr};
+    if (linear_ != nullptr) gradients_[2] = {entries_.bags, FloatArray::make(context, {bags, 1}), nullptr};
+    list_ = context.arena->take<thaw::RowGradient<float, Backend>>(3);
+    for (int i = 0; i < 3; ++i) list_[i] = gradients_[i];
+  }
+
+  Index joined() const { return (fields_ + 1) * width_; }
+
+  void read(Index begin, Index count, float* x, float* z) const {
+    for (Index r = 0; r < count; ++r, x += joined()) {
+      if (r + kAhead < count) prefetch(begin + r + kAhead);
+      z[r] = read_item(begin + r, x);
+      for (Index f = 0; f < fields_; ++f) z[r] += read_field((begin + r) * fields_ + f, x + (f + 1) * width_);
+      if (pairs_) z[r] += pairs_of(x);
+    }
+  }
+
+  void write(Index begin, Index count, const float* x, const float* d_x, const float* g) const {
+    for (Index r = 0; r < count; ++r, x += joined(), d_x += joined()) {
+      const Index row = begin + r;
+      const float keep = dropout_.keep == nullptr ? 1.0F : dropout_.keep[row];
+      float* const item = gradients_[0].rows.data + row * item_width_;
+      if (item_width_ > width_) item[width_] = keep * g[r];
+      const float slope = pairs_ ? g[r] : 0.0F;
+      Index j = 0;
+      for (; j + kLanes <= width_; j += kLanes) write_columns<kLanes>(row, j, slope, keep, x + j, d_x + j, item + j);
+      for (; j < width_; ++j) write_columns<1>(row, j, slope, keep, x + j, d_x + j, item + j);
+      if (linear_ == nullptr) continue;
+      for (Index s = row * fields_; s < (row + 1) * fields_; ++s) gradients_[2].rows.data[s] = g[r] * factor(s);
+    }
+  }
+
+  // The list for the table that begins at `table`; null where the batch reads no such table.
+  thaw::RowGradient<float, Backend>* gradient_of(const float* table) const {
+    if (table == tables_.items.data) return &list_[0];
+    if (table == tables_.fields.table.data) return &list_[1];
+    return table == linear_ ? &list_[2] : nullptr;
+  }
+
+ private:
+  static constexpr Index kLanes = 16;  // a fixed number, which the compiler turns into vectors
+  static constexpr Index kAhead = 3;   // rows: their table rows come from far away, and the ids say which
+
+  float factor(Index s) const { return entries_.factors == nullptr ? 1.0F : entries_.factors[s]; }
+
+  void prefetch(Index row) const {
+    if (batch_.item[row] >= 0) __builtin_prefetch(tables_.items.data + batch_.item[row] * item_width_);
+    for (Index s = row * fields_; s < (row + 1) * fields_; ++s) {
+      const Index e = entries_.bags.begin(s);
+      if (e == entries_.bags.end(s) || entries_.bags.ids[e] < 0) continue;
+      __builtin_prefetch(tables_.fields.table.data + entries_.bags.ids[e] * width_);
+      if (linear_ != nullptr) __builtin_prefetch(linear_ + entries_.bags.ids[e]);
+    }
+  }
+
+  // The item's vector into x; returns its bias.
+  float read_item(Index row, float* x) const {
+    const std::int32_t id = batch_.item[row];
+    const bool biased = item_width_ > width_;
+    float bias = id >= 0 && biased ? tables_.items.data[id * item_width_ + width_] : 0.0F;
+    if (id < 0)
+      for (Index j = 0; j < width_; ++j) x[j] = 0;
+    else
+      copy_row(tables_.items.data + id * item_width_, x);
+    if (dropout_.keep == nullptr || dropout_.keep[row] == 1) return bias;
+    const float keep = dropout_.keep[row];
+    for (Index j = 0; j < width_; ++j) x[j] = keep * x[j] + (1 - keep) * dropout_.substitute[j];
+    return biased ? keep * bias + (1 - keep) * dropout_.substitute[width_] : 0.0F;
+  }
+  // The vector of bag s into x; returns its linear weight.
+  float read_field(Index s, float* x) const {
+    const thaw::Bags& bags = entries_.bags;
+    const Index begin = bags.begin(s), end = bags.end(s);
+    float weight = 0;
+    if (end - begin == 1 && bags.ids[begin] >= 0) {
+      copy_row(tables_.fields.table.data + bags.ids[begin] * width_, x);
+      if (linear_ != nullptr) weight = linear_[bags.ids[begin]];
+    } else {
+      for (Index j = 0; j < width_; ++j) x[j] = 0;
+      for (Index e = begin; e < end; ++e) {
+        if (bags.ids[e] < 0) continue;
+        const float* from = tables_.fields.table.data + bags.ids[e] * width_;
+        for (Index j = 0; j < width_; ++j) x[j] += from[j];
+        if (linear_ != nullptr) weight += linear_[bags.ids[e]];
+      }
+    }
+    const float scale = factor(s) * (bags.mean && end - begin > 1 ? 1.0F / static_cast<float>(end - begin) : 1.0F);
+    if (scale == 1.0F) return weight;
+    for (Index j = 0; j < width_; ++j) x[j] *= scale;
+    return weight * scale;
+  }
+  void copy_row(const float* from, float* to) const {
+    Index j = 0;
+    for (; j + kLanes <= width_; j += kLanes) __builtin_memcpy(to + j, from + j, kLanes * sizeof(float));
+    for (; j < width_; ++j) to[j] = from[j];
+  }
+
+  // The sum of the products of all pairs of vectors of a row: half of |sum|^2 - sum of |.|^2.
+  float pairs_of(const float* x) const {
+    float total = 0;
+    Index j = 0;
+    for (; j + kLanes <= width_; j += kLanes) total += pairs_of_columns<kLanes>(x + j);
+    for (; j < width_; ++j) total += pairs_of_columns<1>(x + j);
+    return total / 2;
+  }
+  template <Index kColumns>
+  float pairs_of_columns(const float* x) const {
+    float sum[kColumns] = {}, squares[kColumns] = {}, total = 0;
+    for (Index f = 0; f <= fields_; ++f, x += width_)
+      for (Index l = 0; l < kColumns; ++l) {
+        sum[l] += x[l];
+        squares[l] += x[l] * x[l];
+      }
+    for (Index l = 0; l < kColumns; ++l) total += sum[l] * sum[l] - squares[l];
+    return total;
+  }
+  // Columns j .. of the gradients of a row: d_x + slope * (sum of the vectors - x).
+  template <Index kColumns>
+  void write_columns(Index row, Index j, float slope, float keep, const float* x, const float* d_x, float* item) const {
+    float sum[kColumns] = {};
+    for (Index f = 0; f <= fields_; ++f)
+      for (Index l = 0; l < kColumns; ++l) sum[l] += x[f * width_ + l];
+    for (Index l = 0; l < kColumns; ++l) item[l] = keep * (d_x[l] + slope * (sum[l] - x[l]));
+    float* to = gradients_[1].rows.data + row * fields_ * width_ + j;
+    for (Index f = 1; f <= fields_; ++f, to += width_) {
+      const float scale = factor(row * fields_ + f - 1);
+      const float* const at = x + f * width_;
+      const float* const d = d_x + f * width_;
+      for (Index l = 0; l < kColumns; ++l) to[l] = scale * (d[l] + slope * (sum[l] - at[l]));
+    }
+  }
+
+  const ClickTables<FloatArray>& tables_;
+  const ClickBatch<>& batch_;
+  ItemDropout dropout_;
+  bool pairs_;
+  Index width_, item_width_, fields_;
+  thaw::FieldBags<float> entries_;
+  const float* linear_ = nullptr;
+  thaw::RowGradient<float, Backend> gradients_[3] = {};
+  thaw::RowGradient<float, Backend>* list_ = nullptr;
+};
+
+}  // namespace mwuf

@@ -1,0 +1,164 @@
+// FusedTower: the deep part of a click model on a block of rows, forward and back, while the block is in cache.
+//
+//   FusedTower tower(model.deep);
+//   float* space = arena.take<float>(tower.space());
+//   tower.forward(isa, rows, x, space, logits);                     // x (rows, in) -> adds to logits (rows)
+//   tower.backward(isa, rows, slopes, x, space, d_x, sums);         // right after; sums += gradients of all weights
+//
+// Computes what Mlp does with ReLU between its layers and one output. At most kBlock rows at a time; one thread. A
+// tower without layers adds nothing and has no slope.
+#pragma once
+
+#include "thaw/backend/cpu_eigen.hpp"
+#include "thaw/nn/mlp.hpp"
+
+namespace mwuf {
+
+using thaw::Index;
+
+class FusedTower {
+ public:
+  static constexpr Index kBlock = 128;
+
+  FusedTower() = default;
+  explicit FusedTower(const thaw::Mlp<thaw::Array<float, thaw::CpuEigen>>& deep) : count_(deep.layers.count) {
+    thaw::require(deep.activation == thaw::Activation::relu, "FusedTower: layers with ReLU between are needed");
+    for (int l = 0; l < count_; ++l) {
+      const auto& weight = deep.layers[l].weight;
+      layers_[l] = {weight.data, deep.layers[l].bias.data, weight.shape[1], weight.shape[0], size_};
+      size_ += weight.shape.size() + weight.shape[0];
+      if (layers_[l].in > widest_) widest_ = layers_[l].in;
+      if (l + 1 < count_) hidden_ += layers_[l].out;
+    }
+    thaw::require(count_ == 0 || layers_[count_ - 1].out == 1, "FusedTower: the last layer must have one output");
+    for (int l = 0; l < count_; ++l)
+      for (const thaw::ProductShape& s : {forward_shape(l, kBlock), input_shape(l, kBlock), weight_shape(l, kBlock)}) {
+        const Index needed = static_cast<Index>(thaw::product_scratch_bytes<float>(s) / sizeof(float)) + 1;
+        if (needed > packing_) packing_ = needed;
+      }
+  }
+
+  // Numbers of all weights: of each layer its weight (out, in), then its bias.
+  Index size() const { return size_; }
+  Index weight_at(int l) const { return layers_[l].at; }
+  Index bias_at(int l) const { return layers_[l].at + layers_[l].in * layers_[l].out; }
+  // Numbers of working memory: hidden activations, two slopes, packed operands.
+  Index space() const { return kBlock * (hidden_ + 2 * widest_) + packing_; }
+
+  // logits (rows) += the tower of x (rows, in). The hidden activations stay in `space`.
+  void forward(thaw::Isa isa, Index rows, const float* x, float* space, float* logits) const {
+    if (count_ == 0) return;
+    float* const packed = space + kBlock * (hidden_ + 2 * widest_);
+    const float* from = x;
+    float* to = space;
+    for (int l = 0; l + 1 < count_; ++l) {
+      thaw::product(isa, forward_shape(l, rows), from, layers_[l].weight, to, layers_[l].bias, packed);
+      thaw::map<thaw::Relu>(isa, rows * layers_[l].out, to, to);
+      from = to;
+      to += kBlock * layers_[l].out;
+    }
+    const Layer& last = layers_[count_ - 1];
+    for (Index r = 0; r < rows; ++r) logits[r] += last.bias[0] + dot(from + r * last.in, last.weight, last.in);
+  }
+
+  // g (rows): the loss's slopes of the logits -> d_x (rows, in). `sums` (size()) takes the gradients of the weights.
+  void backward(thaw::Isa isa, Index rows, const float* g, const float* x, float* space, float* d_x,
+                float* sums) const {
+    if (count_ == 0) return;
+    float* const packed = space + kBlock * (hidden_ + 2 * widest_);
+    float* d = space + kBlock * hidden_;
+    float* below = d + kBlock * widest_;
+    const float* from = count_ > 1 ? space + kBlock * (hidden_ - layers_[count_ - 2].out) : x;
+    last_layer(rows, g, from, count_ > 1 ? d : d_x, sums + layers_[count_ - 1].at);
+    for (int l = count_ - 2; l >= 0; --l) {
+      const Layer& layer = layers_[l];
+      from = l > 0 ? from - kBlock * layers_[l - 1].out : x;
+      thaw::product(isa, weight_shape(l, rows), static_cast<const float*>(d), from, sums + layer.at, kNoBias, packed);
+      add_columns(d, rows, layer.out, sums + bias_at(l));
+      float* const to = l > 0 ? below : d_x;
+      thaw::product(isa, input_shape(l, rows), static_cast<const float*>(d), layer.weight, to, kNoBias, packed);
+      if (l == 0) break;
+      thaw::zip<thaw::op::ReluSlopeFunction>(isa, rows * layer.in, static_cast<const float*>(to), from, to);
+      below = d;
+      d = to;
+    }
+  }
+
+ private:
+  static constexpr const float* kNoBias = nullptr;
+  static constexpr Index kLanes = 16;  // a fixed number, which the compiler turns into vectors
+  struct Layer {
+    const float *weight, *bias;  // (out, in), (out)
+    Index in, out;
+    Index at;  // of its gradient among those of all weights
+  };
+
+  // y (rows, out) = x (rows, in) W^T
+  thaw::ProductShape forward_shape(int l, Index rows) const {
+    thaw::ProductShape s = thaw::row_major_product(rows, layers_[l].out, layers_[l].in);
+    s.b_inner_stride = 1, s.b_column_stride = layers_[l].in;
+    return s;
+  }
+  // d_x (rows, in) = d_y (rows, out) W
+  thaw::ProductShape input_shape(int l, Index rows) const {
+    return thaw::row_major_product(rows, layers_[l].in, layers_[l].out);
+  }
+  // d_W (out, in) += d_y^T x
+  thaw::ProductShape weight_shape(int l, Index rows) const {
+    thaw::ProductShape s = thaw::row_major_product(layers_[l].out, layers_[l].in, rows);
+    s.a_row_stride = 1, s.a_inner_stride = layers_[l].out, s.accumulate = true;
+    return s;
+  }
+
+  static float dot(const float* a, const float* b, Index n) {
+    float sum[kLanes] = {}, total = 0;
+    Index j = 0;
+    for (; j + kLanes <= n; j += kLanes)
+      for (Index l = 0; l < kLanes; ++l) sum[l] += a[j + l] * b[j + l];
+    for (; j < n; ++j) total += a[j] * b[j];
+    for (Index step = kLanes / 2; step > 0; step /= 2)
+      for (Index l = 0; l < step; ++l) sum[l] += sum[l + step];
+    return total + sum[0];
+  }
+
+  // The layer with one output: from (rows, in), d (rows, in) with the slope of the ReLU that made `from`, if any.
+  void last_layer(Index rows, const float* g, const float* from, float* d, float* sums) const {
+    const Layer& last = layers_[count_ - 1];
+    Index j = 0;
+    for (; j + kLanes <= last.in; j += kLanes)
+      last_columns<kLanes>(rows, g, from + j, last.weight + j, d + j, sums + j);
+    for (; j < last.in; ++j) last_columns<1>(rows, g, from + j, last.weight + j, d + j, sums + j);
+    for (Index r = 0; r < rows; ++r) sums[last.in] += g[r];
+  }
+  template <Index kColumns>
+  void last_columns(Index rows, const float* g, const float* from, const float* weight, float* d, float* sums) const {
+    const Index in = layers_[count_ - 1].in;
+    const float everywhere = count_ > 1 ? 0.0F : 1.0F;  // no ReLU before the first layer
+    float sum[kColumns] = {};
+    for (Index r = 0; r < rows; ++r, from += in, d += in)
+      for (Index l = 0; l < kColumns; ++l) {
+        sum[l] += g[r] * from[l];
+        d[l] = g[r] * weight[l] * (from[l] > 0 ? 1.0F : everywhere);
+      }
+    for (Index l = 0; l < kColumns; ++l) sums[l] += sum[l];
+  }
+
+  // to (columns) += the sum of the rows of x.
+  static void add_columns(const float* x, Index rows, Index columns, float* to) {
+    Index j = 0;
+    for (; j + kLanes <= columns; j += kLanes) {
+      float sum[kLanes] = {};
+      for (Index r = 0; r < rows; ++r)
+        for (Index l = 0; l < kLanes; ++l) sum[l] += x[r * columns + j + l];
+      for (Index l = 0; l < kLanes; ++l) to[j + l] += sum[l];
+    }
+    for (; j < columns; ++j)
+      for (Index r = 0; r < rows; ++r) to[j] += x[r * columns + j];
+  }
+
+  Layer layers_[8];
+  int count_ = 0;
+  Index size_ = 0, hidden_ = 0, widest_ = 0, packing_ = 0;
+};
+
+}  // namespace mwuf
