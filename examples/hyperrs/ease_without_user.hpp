@@ -2,6 +2,7 @@
 //
 //   auto ease = hyperrs::EaseWithoutUser::fit(interactions, {.regularization = 300});
 //   ease->score(user, support, out);            // user -1: everyone counts; out (items)
+//   ease->score(user, support, out, weights);   // items of the support count as much as their weights say
 //
 // Exact, for the cost of a few rows: taking a user x out of P = (X^T X + lambda I)^-1 is a change of rank one,
 // P + P x x^T P / (1 - x^T P x). Where users with two records or more are fewer than items, the inverse is kept on
@@ -48,16 +49,26 @@ class EaseWithoutUser {
     return model;
   }
 
-  // out (items). An item of the history is scored by the others. Items that nobody else has score 0.
-  void score(std::int32_t user, std::span<const std::int32_t> history, std::span<float> out) const {
+  // out (items). An item of the history is scored by the others. Items that nobody else has score 0. No weights: ones.
+  void score(std::int32_t user, std::span<const std::int32_t> history, std::span<float> out,
+             std::span<const float> weights = {}) const {
     std::fill(out.begin(), out.end(), 0.0F);
     if (by_users_)
-      score_by_users(user, history, out);
+      score_by_users(user, {history, weights}, out);
     else
-      score_by_items(user, history, out);
+      score_by_items(user, {history, weights}, out);
   }
 
  private:
+  struct History {
+    std::span<const std::int32_t> items;
+    std::span<const float> weights;  // none: ones
+    float weight(std::size_t at) const { return weights.empty() ? 1.0F : weights[at]; }
+  };
+  // The row of the inverse of a history's item, -1 without one.
+  std::int32_t row_of(const History& history, std::size_t at) const {
+    return item_row_[static_cast<std::size_t>(history.items[at])];
+  }
   std::span<const float> row(std::int32_t r) const {
     return {inverse_.data() + static_cast<std::size_t>(r) * static_cast<std::size_t>(rows_),
             static_cast<std::size_t>(rows_)};
@@ -131,20 +142,20 @@ class EaseWithoutUser {
     }
   }
 
-  // score(j) = [j in history] - (h P)(j) / P(j, j)
-  void score_by_items(std::int32_t user, std::span<const std::int32_t> history, std::span<float> out) const {
+  // score(j) = h(j) - (h P)(j) / P(j, j), h: the weights of the history
+  void score_by_items(std::int32_t user, const History& history, std::span<float> out) const {
     const auto n = static_cast<std::size_t>(rows_);
     std::vector<float> sums(n, 0.0F), left(n, 0.0F);
     float gone = 0, shared = 0;  // x^T P x; h P x
-    for (const std::int32_t i : history)
-      if (const std::int32_t r = item_row_[static_cast<std::size_t>(i)]; r >= 0) add(row(r), 1, sums);
+    for (std::size_t k = 0; k < history.items.size(); ++k)
+      if (const std::int32_t r = row_of(history, k); r >= 0) add(row(r), history.weight(k), sums);
     if (user >= 0) {
       for (const std::int32_t i : x_.by_user.row(user)) add(row(item_row_[static_cast<std::size_t>(i)]), 1, left);
       for (const std::int32_t i : x_.by_user.row(user))
         gone += left[static_cast<std::size_t>(item_row_[static_cast<std::size_t>(i)])];
-      for (const std::int32_t i : history)
-        if (const std::int32_t r = item_row_[static_cast<std::size_t>(i)]; r >= 0)
-          shared += left[static_cast<std::size_t>(r)];
+      for (std::size_t k = 0; k < history.items.size(); ++k)
+        if (const std::int32_t r = row_of(history, k); r >= 0)
+          shared += history.weight(k) * left[static_cast<std::size_t>(r)];
       add(left, shared / (1 - gone), sums);
     }
     for (std::size_t j = 0; j < out.size(); ++j) {
@@ -156,14 +167,15 @@ class EaseWithoutUser {
     }
     add_history(history, out);
   }
-  void score_by_users(std::int32_t user, std::span<const std::int32_t> history, std::span<float> out) const {
+  void score_by_users(std::int32_t user, const History& history, std::span<float> out) const {
     const auto n = static_cast<std::size_t>(rows_);
     const std::int32_t gone = user < 0 ? -1 : user_row_[static_cast<std::size_t>(user)];
     std::vector<float> near(n, 0.0F), reach(n, 0.0F);  // z = X D^-1 h; K z
-    for (const std::int32_t i : history)
-      for (const std::int32_t u : x_.by_item.row(i))
+    for (std::size_t k = 0; k < history.items.size(); ++k)
+      for (const std::int32_t u : x_.by_item.row(history.items[k]))
         if (const std::int32_t r = user_row_[static_cast<std::size_t>(u)]; r >= 0 && r != gone)
-          near[static_cast<std::size_t>(r)] += 1 / diagonal_[static_cast<std::size_t>(i)];
+          near[static_cast<std::size_t>(r)] +=
+              history.weight(k) / diagonal_[static_cast<std::size_t>(history.items[k])];
     for (std::int32_t r = 0; r < rows_; ++r)
       if (near[static_cast<std::size_t>(r)] != 0) add(row(r), near[static_cast<std::size_t>(r)], reach);
     const std::span<const float> left = gone < 0 ? std::span<const float>{} : row(gone);
@@ -182,15 +194,15 @@ class EaseWithoutUser {
     };
     for (std::size_t j = 0; j < out.size(); ++j)
       if (item_row_[j] >= 0) out[j] = sum_over_users(j, reach) / (diagonal_[j] * own(j, sum_over_users(j, left)));
-    for (const std::int32_t i : history) {
-      const auto j = static_cast<std::size_t>(i);
-      if (item_row_[j] >= 0) out[j] -= 1 / (diagonal_[j] * own(j, sum_over_users(j, left)));
+    for (std::size_t k = 0; k < history.items.size(); ++k) {
+      const auto j = static_cast<std::size_t>(history.items[k]);
+      if (item_row_[j] >= 0) out[j] -= history.weight(k) / (diagonal_[j] * own(j, sum_over_users(j, left)));
     }
     add_history(history, out);
   }
-  void add_history(std::span<const std::int32_t> history, std::span<float> out) const {
-    for (const std::int32_t i : history)
-      if (item_row_[static_cast<std::size_t>(i)] >= 0) out[static_cast<std::size_t>(i)] += 1;
+  void add_history(const History& history, std::span<float> out) const {
+    for (std::size_t k = 0; k < history.items.size(); ++k)
+      if (row_of(history, k) >= 0) out[static_cast<std::size_t>(history.items[k])] += history.weight(k);
   }
 
   thaw::Interactions x_;

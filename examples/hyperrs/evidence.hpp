@@ -3,8 +3,9 @@
 //   hyperrs::Evidence evidence(world, {});
 //   evidence.fill(user, support_items, out);          // out (evidence.count(), items)
 //
-// The logarithms of what EASE, item neighbours and a random walk say and of popularity, and for each attribute how much
-// an item's values overlap with the support's and how popular items with its values are. Logarithms because a softmax
+// The logarithms of what EASE, item neighbours and random walks say (at two regularisations and alphas, and with the
+// last records of the support counting most) and of popularity, and for each attribute how much an item's values
+// overlap with the support's and how popular items with its values are. Logarithms because a softmax
 // over weighted logarithms multiplies; the numbers themselves let a few items of one method outweigh all others. A
 // training user is scored as if she had never been in the data (exactly: ease_without_user.hpp, shared_users.hpp), as a
 // new user is; otherwise the methods would have seen her answers. Not a recommender: a learner weighs these.
@@ -24,10 +25,12 @@
 namespace hyperrs {
 
 struct EvidenceOptions {
-  double regularization = 100;      // of EASE
-  double shrinkage = 5;             // of item neighbours
-  double floor = 0.5;               // of a method's score, times its mean, before the logarithm
-  double alpha = 0.6;               // of the walk
+  double regularization = 100;  // of EASE
+  double strong = 1000;         // of the other EASE
+  double half_life = 3;         // records after which one counts half, where the last ones count most
+  double shrinkage = 5;         // of item neighbours
+  double floor = 0.5;           // of a method's score, times its mean, before the logarithm
+  double alphas[SharedUsers::kWalks] = {0.6, 1};
   int attributes = 4;               // at most; the first ones
   std::int32_t most_rows = 12'000;  // of the inverse of EASE; where users and items are both more, it goes without
   int threads = 1;
@@ -35,16 +38,19 @@ struct EvidenceOptions {
 
 class Evidence {
  public:
-  // EASE, neighbours, walks, popularity; then two rows for each attribute, which need no record of the item: overlap
+  // Logarithms of scores, then popularity; then two rows for each attribute, which need no record of the item: overlap
   // and popularity of its values.
-  static constexpr int kEase = 0, kNeighbours = 1, kWalks = 2, kPopularity = 3, kAttributes = 4;
+  static constexpr int kEase = 0, kStrongEase = 1, kRecentEase = 2, kNeighbours = 3, kRecentNeighbours = 4,
+                       kSharpNeighbours = 5, kWalks = 6, kPopularity = kWalks + SharedUsers::kWalks,
+                       kAttributes = kPopularity + 1;
 
   Evidence(const World& world, const EvidenceOptions& options) : options_(options), items_(world.train.item_count()) {
     auto x = thaw::Interactions::from_graph(world.train);
     if (x) {
       x_ = std::move(x.value());
       ease_ = EaseWithoutUser::fit(x_, {options.regularization, options.most_rows, options.threads});
-      shared_.emplace(x_, options.alpha);
+      strong_ = EaseWithoutUser::fit(x_, {options.strong, options.most_rows, options.threads});
+      shared_.emplace(x_, options.alphas);
     }
     for (const thaw::Attribute& a : world.data->items.attributes)
       if (static_cast<int>(attributes_.size()) < options.attributes) attributes_.push_back(&a);
@@ -86,21 +92,26 @@ class Evidence {
     return items;
   }
 
-  // out (count(), items). Items that do not exist or come twice are left out of the support.
+  // out (count(), items). The support is from the first record to the last. Items that do not exist are left out of it,
+  // and one that comes again counts where it came last.
   void fill(std::int32_t user, std::span<const std::int32_t> support, std::span<float> out) const {
     std::fill(out.begin(), out.end(), 0.0F);
     if (!shared_) return;
     const bool in_training = user >= 0 && user < x_.user_count() && x_.by_user.row(user).size() >= 2;
     const std::int32_t without = in_training ? user : -1;
-    const std::vector<std::int32_t> history = usable(support);
+    std::vector<float> weights;
+    const std::vector<std::int32_t> history = usable(support, weights);
     const auto n = static_cast<std::size_t>(items_);
     const auto part = [&](int row) { return out.subspan(static_cast<std::size_t>(row) * n, n); };
     std::vector<std::uint8_t> own(n, 0);
     if (in_training)
       for (const std::int32_t i : x_.by_user.row(user)) own[static_cast<std::size_t>(i)] = 1;
-    if (ease_) ease_->score(without, history, part(kEase));
-    shared_->score(without, own, history, options_.shrinkage, part(kNeighbours), part(kWalks));
-    for (const int row : {kEase, kNeighbours, kWalks}) logarithm(part(row));
+    if (ease_) ease_->score(without, history, part(kEase)), ease_->score(without, history, part(kRecentEase), weights);
+    if (strong_) strong_->score(without, history, part(kStrongEase));
+    shared_->score(
+        without, own, {history, weights}, options_.shrinkage,
+        {part(kNeighbours), part(kRecentNeighbours), part(kSharpNeighbours), {part(kWalks), part(kWalks + 1)}});
+    for (int row = 0; row < kPopularity; ++row) logarithm(part(row));
     const auto popularity = part(kPopularity);
     for (const std::int32_t i : known_)
       popularity[static_cast<std::size_t>(i)] =
@@ -113,12 +124,18 @@ class Evidence {
   }
 
  private:
-  std::vector<std::int32_t> usable(std::span<const std::int32_t> support) const {
+  // In the order of the support; an item that comes again, at its last place. weights: 1 of the last, of those before
+  // half as much every half life.
+  std::vector<std::int32_t> usable(std::span<const std::int32_t> support, std::vector<float>& weights) const {
     std::vector<std::int32_t> history;
-    for (const std::int32_t item : support)
-      if (item >= 0 && item < items_) history.push_back(item);
-    std::sort(history.begin(), history.end());
-    history.erase(std::unique(history.begin(), history.end()), history.end());
+    for (std::size_t k = support.size(); k-- > 0;) {
+      const std::int32_t item = support[k];
+      if (item < 0 || item >= items_ || std::find(history.begin(), history.end(), item) != history.end()) continue;
+      weights.push_back(static_cast<float>(std::exp2(-static_cast<double>(history.size()) / options_.half_life)));
+      history.push_back(item);
+    }
+    std::reverse(history.begin(), history.end());
+    std::reverse(weights.begin(), weights.end());
     return history;
   }
   // Records of the holders of each value, and how many holders have any.
@@ -178,7 +195,7 @@ class Evidence {
   EvidenceOptions options_;
   std::int32_t items_;
   thaw::Interactions x_;
-  std::optional<EaseWithoutUser> ease_;
+  std::optional<EaseWithoutUser> ease_, strong_;
   std::optional<SharedUsers> shared_;
   struct ValueCounts {
     std::vector<float> records, holders;  // (values)

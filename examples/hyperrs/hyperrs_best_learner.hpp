@@ -23,13 +23,15 @@ class BlendLearner : public Learner {
  public:
   BlendLearner(const World& world, const LearnerOptions& options, const BestOptions& best = {})
       : options_(options),
-        best_(best),
+        best_(for_objective(best, world.objective)),
         objective_(world.objective),
         known_(world),
         evidence_(ranks() ? std::make_unique<Evidence>(world, best.evidence) : nullptr),
         ratings_(world),
-        model_(blend_plan(known_, features(), cold_features(), best), options.seed, options.threads),
-        items_(world.train.item_count()) {
+        model_(blend_plan(known_, features(), cold_features(), best_), options.seed, options.threads),
+        items_(world.train.item_count()),
+        lowest_(world.data->lowest),
+        highest_(world.data->highest) {
     for (std::int32_t i = 0; i < items_; ++i) {
       const std::size_t records = world.train.by_item.row(i).size();
       if (records == 0) continue;
@@ -69,7 +71,8 @@ class BlendLearner : public Learner {
     Backend::Context context{&arena, 1};
     const auto net = averaged(context);
     const Support read = read_support({&support, 1}, arena);
-    Blend<FloatArray> blend = net.generate(read.bags, view(context, read.average, {1, read.count}));
+    Blend<FloatArray> blend =
+        net.generate(read.bags, view(context, read.shares, {2, read.count}), view(context, read.sizes, {1, 1}));
     const auto rows = static_cast<std::size_t>(items_);
     std::vector<float> evidence(rows * static_cast<std::size_t>(features()));
     fill_evidence(-1, support, evidence);
@@ -98,7 +101,7 @@ class BlendLearner : public Learner {
     for (std::size_t i = 0; i < rows; ++i)
       out[i] = !ranks() || known_.known(static_cast<std::int32_t>(i)) ? warm_scores.data[i] : cold_scores.data[i];
     const auto base = static_cast<float>(ranks() ? 0 : ratings_.mean());
-    for (float& s : out) s += base;
+    for (float& s : out) s = ranks() ? s : (std::clamp)(s + base, lowest_, highest_);
     return std::make_unique<UserScores>(std::move(out), base);
   }
 
@@ -122,10 +125,17 @@ class BlendLearner : public Learner {
     float otherwise_;
   };
 
-  // The support items of some users one after another, and each user's shares of them, (users, count).
+  // Ratings start from their means exactly: a vector drawn by chance would be an error of a tenth of a star.
+  static BestOptions for_objective(BestOptions options, Objective objective) {
+    if (objective == Objective::rating) options.weight_spread = options.vector_spread = 0;
+    return options;
+  }
+
+  // The support items of some users one after another; each user's shares of them, and by how much of hers each of
+  // them counts where the last count most, (users, 2, count); the logarithm of how many she shows, (users).
   struct Support {
     ItemBags bags;
-    std::vector<float> average;
+    std::vector<float> shares, sizes;
     thaw::Index count = 0;
   };
 
@@ -178,14 +188,20 @@ class BlendLearner : public Learner {
     Support out;
     out.count = static_cast<thaw::Index>(items.size());
     out.bags = known_.bags(items, arena);
-    out.average.assign(parts.size() * items.size(), 0.0F);
-    std::size_t at = 0;
-    for (std::size_t u = 0; u < parts.size(); ++u) {
-      const auto& part = parts[u];
-      for (std::size_t i = 0; i < part.items.size(); ++i, ++at) {
+    out.shares.assign(2 * parts.size() * items.size(), 0.0F);
+    float* to = out.shares.data();
+    for (const auto& part : parts) {
+      const std::size_t n = part.items.size();
+      out.sizes.push_back(std::log(static_cast<float>(n + 1) / 10));
+      const double fades = std::exp2(-1 / best_.half_life);
+      const double squares = (1 - std::pow(fades, 2 * static_cast<double>(n))) / (1 - fades * fades);
+      for (std::size_t i = 0; i < n; ++i) {
         const float say = ranks() ? 1.0F : ratings_.surprise(part.items[i], part.labels[i]);
-        out.average[u * items.size() + at] = say / std::sqrt(static_cast<float>(part.items.size()));
+        const double late = std::pow(fades, static_cast<double>(n - 1 - i)) / std::sqrt(squares);
+        to[i] = say / std::sqrt(static_cast<float>(n));
+        to[items.size() + i] = say * static_cast<float>(late);
       }
+      to += 2 * items.size() + n;
     }
     return out;
   }
@@ -289,15 +305,15 @@ class BlendLearner : public Learner {
     ItemBags bags = known_.bags(candidates_, tape.arena());
     auto* ids = tape.arena().template take<std::int32_t>(count);
     thaw::Philox rng(thaw::Key{options_.seed}.fold(0x666f7267).fold(static_cast<std::uint64_t>(steps_++)));
-    for (float& share : packed_support_.average)
-      if (share != 0 && rng.uniform() < best_.forget_support) share = 0;
+    forget_records(packed_support_, rng);
     for (thaw::Index i = 0; i < count; ++i) ids[i] = cold_ || rng.uniform() < best_.forget_ids ? -1 : bags.id.ids[i];
     bags.id.ids = ids;
     if (cold_ && rng.uniform() < 0.75) forget(packed_support_.bags.id, tape.arena());
     const FloatVar items = net.written(bags);
     const auto features = view(context, features_, {users, cold_ ? cold_features() : this->features(), count});
     Blend<FloatVar> fast =
-        net.generate(packed_support_.bags, view(context, packed_support_.average, {users, packed_support_.count}));
+        net.generate(packed_support_.bags, view(context, packed_support_.shares, {2 * users, packed_support_.count}),
+                     view(context, packed_support_.sizes, {users, 1}));
     fast.vector = thaw::dropout(fast.vector,
                                 thaw::DropoutRule::make(best_.dropout, thaw::Key{options_.seed}.fold(rng.next64()), 0));
     const auto scores_of = [&](const Blend<FloatVar>& blend) {
@@ -314,6 +330,14 @@ class BlendLearner : public Learner {
     const FloatVar scores = thaw::add(scores_of(fast), view(context, hidden_, cells));
     if (ranks()) return reachable_loss(scores, context);
     return blend_loss(objective_, scores, view(context, query_targets_, cells), view(context, query_labels_, cells));
+  }
+  // A column is one record of one user.
+  void forget_records(Support& support, thaw::Philox& rng) const {
+    if (best_.forget_support <= 0) return;
+    const auto count = static_cast<std::size_t>(support.count);
+    for (std::size_t c = 0; c < count; ++c)
+      if (rng.uniform() < best_.forget_support)
+        for (std::size_t at = c; at < support.shares.size(); at += count) support.shares[at] = 0;
   }
   // The rows of a list of items without those of their own.
   static void forget(thaw::Bags& ids, thaw::Arena& arena) {
@@ -440,6 +464,7 @@ class BlendLearner : public Learner {
   TrainedModel<BlendNetwork<thaw::Spec>> model_;
   std::vector<float> average_;  // of the weights, tensor by tensor
   std::int32_t items_;
+  float lowest_, highest_;  // of ratings
   std::vector<std::int32_t> catalogue_, everything_;
   std::vector<double> popularity_;  // running sums of popularity^0.75 over the catalogue
   std::int64_t steps_ = 0;

@@ -90,28 +90,67 @@ TEST_CASE("EASE: too many rows for the limit is no model, unknown items say noth
   CHECK(distance(out, std::vector<float>(80, 0.0F)) < 1e-6);
 }
 
+TEST_CASE("EASE: weights of the support are those of a sum over its records, by either side and without a user") {
+  for (const std::int32_t items : {60, 220}) {
+    const Interactions x = interactions_of(graph_of(data_of(120, items)));
+    const std::int32_t user = busy_user(x);
+    const auto history = history_of(x, user);
+    const auto model = EaseWithoutUser::fit(x, {.regularization = 20});
+    CHECK(model.has_value());
+    if (!model) return;
+    const auto n = static_cast<std::size_t>(items);
+    const std::vector<float> weights{0.25F, 0.5F, 2, 1}, ones(4, 1.0F);
+    std::vector<float> mine(n), sum(n, 0.0F), one(n);
+    for (const std::int32_t without : {-1, user}) {
+      std::fill(sum.begin(), sum.end(), 0.0F);
+      for (std::size_t k = 0; k < 4; ++k) {
+        model->score(without, {history.data() + k, 1}, one);
+        for (std::size_t i = 0; i < n; ++i) sum[i] += weights[k] * one[i];
+      }
+      model->score(without, history, mine, weights);
+      CHECK(distance(mine, sum) < 2e-5);
+      model->score(without, history, mine, ones);
+      model->score(without, history, one);
+      CHECK(distance(mine, one) == 0);
+      CHECK(distance(mine, sum) > 0.01);
+    }
+  }
+}
+
 TEST_CASE("shared users: the library's neighbours and walks, and the same without a user") {
   const thaw::Dataset data = data_of(150, 70);
   const Interactions x = interactions_of(graph_of(data));
   const std::int32_t user = busy_user(x);
   const auto history = history_of(x, user);
-  const SharedUsers shared(x, 0.6);
+  const std::vector<float> weights{0.25F, 0.5F, 2, 1};
+  const SharedUsers shared(x, {0.6, 1});
   std::vector<std::uint8_t> own(70, 0);
   for (const std::int32_t i : x.by_user.row(user)) own[static_cast<std::size_t>(i)] = 1;
-  std::vector<float> neighbours(70), walks(70), expected(70);
+  std::vector<float> neighbours(70), recent(70), sharp(70), walks(70), even(70), expected(70), one(70);
   for (const std::int32_t without : {-1, user}) {
     const RatingGraph graph = graph_of(data, without);
-    shared.score(without, own, history, 5, neighbours, walks);
+    shared.score(without, own, {history, weights}, 5, {neighbours, recent, sharp, {walks, even}});
     const auto knn = thaw::ItemKnnPredictor::fit(graph, {.neighbours = 1000, .shrinkage = 5});
-    thaw::RandomWalkPredictor::Options options;
-    options.neighbours = 1000, options.alpha = 0.6;
-    const auto walk = thaw::RandomWalkPredictor::fit(graph, options);
-    CHECK((knn.ok() && walk.ok()));
-    if (!knn || !walk) return;
+    CHECK(knn.ok());
+    if (!knn) return;
     knn.value().score_from(history, everything(70), expected);
     CHECK(distance(neighbours, expected) < 1e-5);
-    walk.value().score_from(history, everything(70), expected);
-    CHECK(distance(walks, expected) < 1e-5);
+    std::vector<float> weighed(70, 0.0F), squares(70, 0.0F);
+    for (std::size_t k = 0; k < history.size(); ++k) {
+      knn.value().score_from({history.data() + k, 1}, everything(70), one);
+      for (std::size_t i = 0; i < 70; ++i) weighed[i] += weights[k] * one[i], squares[i] += one[i] * one[i];
+    }
+    CHECK(distance(recent, weighed) < 1e-5);
+    CHECK(distance(sharp, squares) < 1e-5);
+    for (const double alpha : {0.6, 1.0}) {
+      thaw::RandomWalkPredictor::Options options;
+      options.neighbours = 1000, options.alpha = alpha;
+      const auto walk = thaw::RandomWalkPredictor::fit(graph, options);
+      CHECK(walk.ok());
+      if (!walk) return;
+      walk.value().score_from(history, everything(70), expected);
+      CHECK(distance(alpha == 1 ? even : walks, expected) < 1e-5);
+    }
   }
 }
 
@@ -144,14 +183,14 @@ TEST_CASE("evidence: scales, odd supports, and data without records or attribute
   const Evidence evidence(world, {});
   std::vector<float> out(70 * static_cast<std::size_t>(evidence.count())), other(out);
   evidence.fill(-1, std::vector<std::int32_t>{3, 8, 9}, out);
-  for (std::size_t row = 0; row < 3; ++row) {
+  for (std::size_t row = 0; row < Evidence::kPopularity; ++row) {
     double mean = 0;  // exp(v) - 1 is a score over 0.5 times its mean
     for (const std::int32_t i : evidence.known())
       mean += 0.5 * std::expm1(static_cast<double>(out[row * 70 + static_cast<std::size_t>(i)]));
     CHECK(mean / static_cast<double>(evidence.known().size()) == doctest::Approx(1).epsilon(1e-3));
   }
-  evidence.fill(-1, std::vector<std::int32_t>{9, -4, 3, 3, 8, 100'000, 8}, other);
-  CHECK(distance(out, other) == 0);
+  evidence.fill(-1, std::vector<std::int32_t>{9, -4, 3, 3, 8, 100'000, 9}, other);  // as 3, 8, 9
+  CHECK(distance(out, other) < 1e-5);
   evidence.fill(-1, {}, out);
   for (const float v : out) CHECK(std::isfinite(v));
 
@@ -160,6 +199,26 @@ TEST_CASE("evidence: scales, odd supports, and data without records or attribute
   CHECK(distance(out, std::vector<float>(out.size(), 0.0F)) == 0);
   data.items.attributes.clear();
   CHECK(Evidence(world, {}).count() == Evidence::kAttributes);
+}
+
+TEST_CASE("evidence: the last record counts most in the recent rows, in no other does the order matter") {
+  const thaw::Dataset data = data_of(150, 70);
+  const hyperrs::World world{&data, graph_of(data), hyperrs::Objective::ranking};
+  const Evidence evidence(world, {}), last(world, {.half_life = 1e-3});
+  std::vector<float> forwards(70 * static_cast<std::size_t>(evidence.count())), backwards(forwards), alone(forwards);
+  const auto row = [](const std::vector<float>& rows, int r) {
+    return std::span<const float>(rows).subspan(70 * static_cast<std::size_t>(r), 70);
+  };
+  evidence.fill(-1, std::vector<std::int32_t>{3, 8, 9, 12}, forwards);
+  evidence.fill(-1, std::vector<std::int32_t>{12, 9, 8, 3}, backwards);
+  for (int r = 0; r < evidence.count(); ++r) {
+    const bool is_recent = r == Evidence::kRecentEase || r == Evidence::kRecentNeighbours;
+    CHECK((distance(row(forwards, r), row(backwards, r)) > 1e-2) == is_recent);
+  }
+  last.fill(-1, std::vector<std::int32_t>{3, 8, 9, 12}, forwards);
+  last.fill(-1, std::vector<std::int32_t>{12}, alone);
+  CHECK(distance(row(forwards, Evidence::kRecentEase), row(alone, Evidence::kEase)) < 1e-5);
+  CHECK(distance(row(forwards, Evidence::kRecentNeighbours), row(alone, Evidence::kNeighbours)) < 1e-5);
 }
 
 TEST_CASE("item factors: orthogonal columns that the normalised interactions only stretch") {

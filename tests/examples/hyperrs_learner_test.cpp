@@ -116,7 +116,8 @@ TEST_CASE("paper: every kind of inner move does something, and none of them alon
   for (int i = 1; i < 4; ++i) CHECK(distance(results[0], results[i]) > 1e-9);
 }
 
-TEST_CASE("the order of the support does not matter beyond rounding") {
+// `best` reads what came last as such, `paper` reads a set.
+TEST_CASE("paper: the order of the support does not matter beyond rounding; best: it does") {
   const Fixture f;
   for (const Variant variant : {Variant::paper, Variant::best}) {
     const auto learner = hyperrs::make_hyperrs(f.world, small(variant));
@@ -125,7 +126,11 @@ TEST_CASE("the order of the support does not matter beyond rounding") {
     std::reverse(turned.items.begin(), turned.items.end());
     std::reverse(turned.labels.begin(), turned.labels.end());
     std::reverse(turned.negatives.begin(), turned.negatives.end());
-    CHECK(distance(scores(*learner, kNewUser, f.support(), 2), scores(*learner, kNewUser, turned, 2)) < 1e-4);
+    const double moved = distance(scores(*learner, kNewUser, f.support(), 2), scores(*learner, kNewUser, turned, 2));
+    if (variant == Variant::paper)
+      CHECK(moved < 1e-4);
+    else
+      CHECK(moved > 1e-3);
   }
 }
 
