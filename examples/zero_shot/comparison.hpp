@@ -1,0 +1,193 @@
+// Experiment: what the trainer does, from options to tables.
+//
+// For every target a network is trained on all other sources and measured beside popularity, item-kNN, P3alpha, RP3beta
+// and, where the catalogue is small enough, EASE, with a paired bootstrap against the best of the training-free ones.
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "thaw/baselines/ease.hpp"
+#include "thaw/baselines/item_knn.hpp"
+#include "thaw/baselines/popularity.hpp"
+#include "thaw/baselines/random_walk.hpp"
+#include "zero_shot/learn.hpp"
+#include "zero_shot/recommender.hpp"
+#include "zero_shot/target.hpp"
+#include "zero_shot/train_options.hpp"
+
+namespace zero_shot {
+
+// One line of a table.
+struct Line {
+  std::string name;
+  thaw::MetricTable table;
+  bool training_free = true;
+
+  double recall() const { return table.mean("Recall@20"); }
+  double ndcg() const { return table.mean("NDCG@20"); }
+};
+
+namespace detail {
+
+inline double seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+template <class Scorer>
+thaw::Result<thaw::Done> add_line(const Target& target, const char* name, Scorer&& scorer, bool training_free,
+                                  std::vector<Line>& lines) {
+  thaw::Result<thaw::MetricTable> table = target.measure(scorer);
+  if (!table) return table.fault();
+  lines.push_back({name, std::move(table.value()), training_free});
+  return thaw::Done{};
+}
+// The same for a method that has to be fitted first.
+template <class Predictor>
+thaw::Result<thaw::Done> add_fitted(const Target& target, const char* name, const typename Predictor::Options& options,
+                                    std::vector<Line>& lines) {
+  const thaw::Result<Predictor> predictor = Predictor::fit(target.graph(), options);
+  if (!predictor) return predictor.fault();
+  return add_line(target, name, predictor.value(), true, lines);
+}
+
+}  // namespace detail
+
+// What needs no training. EASE is fitted to the target, in closed form, up to `ease_items` items.
+inline thaw::Result<std::vector<Line>> simple_lines(const Target& target, std::int32_t ease_items) {
+  std::vector<Line> lines;
+  const thaw::PopularityPredictor popularity(target.graph().by_item);
+  thaw::Result<thaw::Done> added = detail::add_line(target, "popularity", popularity, true, lines);
+  if (!added) return added.fault();
+  if (auto done = detail::add_fitted<thaw::ItemKnnPredictor>(target, "item-kNN", {}, lines); !done) return done.fault();
+  if (auto done = detail::add_fitted<thaw::RandomWalkPredictor>(target, "P3alpha", {}, lines); !done)
+    return done.fault();
+  if (auto done = detail::add_fitted<thaw::RandomWalkPredictor>(target, "RP3beta", {.popularity_penalty = 0.5}, lines);
+      !done)
+    return done.fault();
+  if (target.items() > ease_items) return lines;
+  if (auto done = detail::add_fitted<thaw::EasePredictor>(target, "EASE", {}, lines); !done) return done.fault();
+  lines.back().training_free = false;
+  return lines;
+}
+
+class Experiment {
+ public:
+  explicit Experiment(const TrainOptions& options) : o_(options) {}
+
+  thaw::Result<thaw::Done> run() {
+    for (const std::string& name : o_.targets)
+      if (thaw::Result<thaw::Done> done = run_target(name); !done) return done;
+    if (o_.save.empty()) return thaw::Done{};
+    thaw::Result<std::unique_ptr<Network>> network = network_without("", o_.seed);
+    if (!network) return network.fault();
+    return network.value()->save(o_.save, o_.sources);
+  }
+
+ private:
+  // The rows of a source, made once.
+  thaw::Result<const TrainingRows*> rows_of(const std::string& name) {
+    if (const auto found = rows_.find(name); found != rows_.end()) return &found->second;
+    const thaw::Result<thaw::SplitLists> split = load_source(name, o_.folder);
+    if (!split) return split.fault();
+    const double start = detail::seconds();
+    const thaw::IdLists lists = visible_lists(split.value());
+    TrainingRows rows;
+    for (const WorldOptions& world : standard_worlds(o_.seed, o_.supervised))
+      if (thaw::Result<thaw::Done> done = add_world(lists, split.value().items, world, rows); !done)
+        return done.fault();
+    std::fprintf(stderr, "%s: %zu users teach, %zu rows, %.1f s\n", name.c_str(), rows.users.size(),
+                 rows.features.size() / kFeatures, detail::seconds() - start);
+    return &(rows_[name] = std::move(rows));
+  }
+  // Trained on every source but one, or read from a file.
+  thaw::Result<std::unique_ptr<Network>> network_without(const std::string& target, std::uint64_t seed) {
+    auto network = std::make_unique<Network>(kFeatures, seed);
+    if (!o_.load.empty()) {
+      if (thaw::Result<thaw::Done> done = network->load(o_.load); !done) return done.fault();
+      return network;
+    }
+    std::vector<const TrainingRows*> sources;
+    for (const std::string& name : o_.sources) {
+      if (name == target) continue;
+      const thaw::Result<const TrainingRows*> rows = rows_of(name);
+      if (!rows) return rows.fault();
+      sources.push_back(rows.value());
+    }
+    if (sources.empty())
+      return thaw::make_fault(thaw::FaultKind::mismatch, "no source is left to train on for target ", target.c_str(),
+                              "; name another one with --sources");
+    const double start = detail::seconds();
+    const double loss = learn(*network, sources, {.steps = o_.steps, .seed = seed});
+    std::fprintf(stderr, "trained on %zu sources, loss %.4f, %.1f s\n", sources.size(), loss,
+                 detail::seconds() - start);
+    return network;
+  }
+
+  thaw::Result<thaw::Done> run_target(const std::string& name) {
+    const thaw::Result<thaw::SplitLists> split = load_source(name, o_.folder);
+    if (!split) return split.fault();
+    std::vector<std::unique_ptr<Network>> networks;
+    for (int s = 0; s < o_.seeds; ++s) {
+      thaw::Result<std::unique_ptr<Network>> network = network_without(name, o_.seed + static_cast<std::uint64_t>(s));
+      if (!network) return network.fault();
+      networks.push_back(std::move(network.value()));
+    }
+    std::vector<int> shown{-1};
+    if (o_.cold) shown = {0, 1, 2, 3, 5};
+    for (const int items : shown)
+      if (thaw::Result<thaw::Done> done = measure(split.value(), items, networks); !done) return done;
+    return thaw::Done{};
+  }
+  thaw::Result<thaw::Done> measure(const thaw::SplitLists& split, int shown,
+                                   const std::vector<std::unique_ptr<Network>>& networks) {
+    const Target target(split, {.users = o_.users, .shown = shown, .seed = o_.seed});
+    thaw::Result<std::vector<Line>> lines = simple_lines(target, o_.ease_items);
+    if (!lines) return lines.fault();
+    const double start = detail::seconds();
+    const thaw::Result<Statistics> statistics = Statistics::fit(target.graph(), {});
+    if (!statistics) return statistics.fault();
+    const double fitted = detail::seconds();
+    for (const auto& network : networks) {
+      const Recommender recommender(statistics.value(), *network);
+      Workspace space;
+      const auto ask = [&](const thaw::TopNQuery& query, std::span<const std::int32_t> items, std::span<float> out) {
+        recommender.score(query.known, items, out, space);
+      };
+      if (auto done = detail::add_line(target, "best", ask, false, lines.value()); !done) return done;
+    }
+    print(split, target, shown, lines.value());
+    std::printf("  statistics %.1f s, %.1f ms a user\n", fitted - start,
+                1e3 * (detail::seconds() - fitted) / static_cast<double>(target.users() * networks.size()));
+    std::fflush(stdout);
+    return thaw::Done{};
+  }
+  static void print(const thaw::SplitLists& split, const Target& target, int shown, const std::vector<Line>& lines) {
+    std::printf("\n%s: %d users, %d items, %zu visible interactions, %s; %zu users asked", split.name.c_str(),
+                split.users(), split.items, target.graph().by_user.edges.size(), split.split.c_str(), target.users());
+    if (shown >= 0) std::printf(", each with %d items", shown);
+    std::printf("\n  %-12s %-10s %-8s\n", "", "Recall@20", "NDCG@20");
+    const Line* bar = nullptr;
+    for (const Line& line : lines)
+      if (line.training_free && (bar == nullptr || line.recall() > bar->recall())) bar = &line;
+    for (const Line& line : lines) {
+      std::printf("  %-12s %.4f     %.4f", line.name.c_str(), line.recall(), line.ndcg());
+      if (line.name == "best" || line.name == "paper") {
+        const auto difference = thaw::compare(line.table, bar->table, "Recall@20", {.resamples = 2000});
+        if (difference)
+          std::printf("   Recall@20 against %s: %+.4f [%+.4f, %+.4f]", bar->name.c_str(), difference.value().mean,
+                      difference.value().lower, difference.value().upper);
+      }
+      std::printf("\n");
+    }
+  }
+
+  TrainOptions o_;
+  std::map<std::string, TrainingRows> rows_;
+};
+
+}  // namespace zero_shot

@@ -1,0 +1,103 @@
+// Target: a data set to be measured on, with what a recommender may see of it and what it is asked.
+//
+//   zero_shot::Target target(split, {.users = 1000});
+//   auto table = target.measure(recommender);                  // Recall@20 and NDCG@20 of the whole catalogue
+//
+// Everything but the test lists is visible. Candidates are all items that the user does not have; equal scores are
+// ordered by a hash. With `shown` set, the asked users keep that many of their items, the rest becomes part of what is
+// to be found: cold users.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "thaw/eval/top_n.hpp"
+#include "zero_shot/sources.hpp"
+
+namespace zero_shot {
+
+struct TargetOptions {
+  std::int32_t users = 1000;  // asked, drawn evenly
+  int shown = -1;             // items that asked users keep; -1: all that are not test items
+  bool validation = false;    // ask for the validation items, from the training items alone
+  std::uint64_t seed = 1;
+};
+
+class Target {
+ public:
+  Target(const thaw::SplitLists& split, const TargetOptions& options) : items_(split.items) {
+    std::vector<std::int32_t> able;
+    for (std::int32_t user = 0; user < split.users(); ++user)
+      if (!split.train.row(user).empty() && !asked_of(split, user, options).empty()) able.push_back(user);
+    thaw::Philox rng(options.seed, 0x746172676574);
+    rng.shuffle(able);
+    if (able.size() > static_cast<std::size_t>(options.users)) able.resize(static_cast<std::size_t>(options.users));
+    std::vector<char> is_asked(static_cast<std::size_t>(split.users()), 0);
+    for (const std::int32_t user : able) is_asked[static_cast<std::size_t>(user)] = 1;
+    std::vector<thaw::Rating> visible;
+    for (std::int32_t user = 0; user < split.users(); ++user) {
+      std::vector<std::int32_t> known, relevant;
+      const auto add = [](std::vector<std::int32_t>& to, std::span<const std::int32_t> from) {
+        to.insert(to.end(), from.begin(), from.end());
+      };
+      add(known, split.train.row(user));
+      if (!options.validation) add(known, split.valid.row(user));
+      const bool asked = is_asked[static_cast<std::size_t>(user)] != 0;
+      if (asked) add(relevant, asked_of(split, user, options));
+      if (asked && options.shown >= 0) {
+        thaw::Philox own(options.seed, 0x636f6c64u + static_cast<std::uint64_t>(user));
+        own.shuffle(known);
+        const std::size_t keep = (std::min)(known.size(), static_cast<std::size_t>(options.shown));
+        add(relevant, std::span<const std::int32_t>(known).subspan(keep));
+        known.resize(keep);
+      }
+      for (const std::int32_t item : known) visible.push_back({user, item, 1.0f});
+      if (asked) known_.push_back(std::move(known)), relevant_.push_back(std::move(relevant)), users_.push_back(user);
+    }
+    graph_ = thaw::RatingGraph::from_ratings(visible, split.users(), items_);
+    candidates_ = thaw::all_items(items_);
+  }
+
+  const thaw::RatingGraph& graph() const { return graph_; }
+  std::size_t users() const { return users_.size(); }
+  std::int32_t items() const { return items_; }
+
+  template <class Scorer>
+  thaw::Result<thaw::MetricTable> measure(Scorer&& scorer) const {
+    std::vector<thaw::TopNQuery> queries;
+    for (std::size_t i = 0; i < users_.size(); ++i) queries.push_back({users_[i], known_[i], relevant_[i]});
+    return thaw::evaluate_top_n(queries, candidates_, scorer, {.depths = {20}, .ties = thaw::Ties::hashed});
+  }
+
+ private:
+  static std::span<const std::int32_t> asked_of(const thaw::SplitLists& split, std::int32_t user,
+                                                const TargetOptions& options) {
+    return options.validation ? split.valid.row(user) : split.test.row(user);
+  }
+
+  std::int32_t items_;
+  thaw::RatingGraph graph_;
+  std::vector<std::int32_t> users_, candidates_;
+  std::vector<std::vector<std::int32_t>> known_, relevant_;
+};
+
+// A split without validation lists gets them: a tenth of each user's training items, at least one of three.
+inline void ensure_validation(thaw::SplitLists& split, std::uint64_t seed = 1) {
+  if (!split.valid.ids.empty()) return;
+  std::vector<std::vector<std::int32_t>> train, valid;
+  for (std::int32_t user = 0; user < split.users(); ++user) {
+    std::vector<std::int32_t> row(split.train.row(user).begin(), split.train.row(user).end());
+    std::size_t away = row.size() < 3 ? 0 : (std::max)(std::size_t{1}, row.size() / 10);
+    thaw::Philox(seed, static_cast<std::uint64_t>(user)).shuffle(row);
+    valid.emplace_back(row.end() - static_cast<std::ptrdiff_t>(away), row.end());
+    row.resize(row.size() - away);
+    train.push_back(std::move(row));
+  }
+  const auto users = static_cast<std::size_t>(split.users());
+  split.train = thaw::detail::id_lists(train, users);
+  split.valid = thaw::detail::id_lists(valid, users);
+}
+
+}  // namespace zero_shot

@@ -1,0 +1,189 @@
+// Worlds: training rows from a source data set, cross-fitted, so that no answer is an edge of the graph behind the
+// features.
+//
+//   zero_shot::TrainingRows rows;
+//   for (const zero_shot::WorldOptions& options : zero_shot::standard_worlds(seed))
+//     auto done = zero_shot::add_world(visible, items, options, rows);
+//
+// A world hides a share of every user's items, fits the statistics to the rest and asks for what was hidden of some
+// users. It can also thin the data first, so that one source is seen at many densities, and show only a few items of a
+// part of the users, so that the network meets cold ones. Nothing of a target is used. Source: cross-fitting is our own
+// repair of the published recipe, which trains on edges that are in the graph.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "thaw/core/random.hpp"
+#include "zero_shot/features.hpp"
+
+namespace zero_shot {
+
+// Rows of features, those of one user together: first what she touched, then what she did not.
+struct TrainingRows {
+  struct User {
+    std::size_t first = 0;  // row
+    std::uint32_t positives = 0, negatives = 0;
+  };
+  std::vector<float> features;  // (rows, width)
+  std::vector<User> users;
+};
+
+struct WorldOptions {
+  double users_kept = 1, edges_kept = 1;  // thinning
+  double hidden = 0.2;
+  double cold = 0.3;      // share of supervised users who show at most a few items
+  bool cross_fit = true;  // false: the hidden edges stay in the graph, the leak that must not be
+  int supervised = 400;
+  std::uint64_t seed = 1;
+  StatisticsOptions statistics;
+};
+
+// Two folds of the whole source, and three thinner ones.
+inline std::vector<WorldOptions> standard_worlds(std::uint64_t seed, int supervised = 400) {
+  std::vector<WorldOptions> worlds(5);
+  worlds[2].edges_kept = 0.5;
+  worlds[3].users_kept = 0.35;
+  worlds[4].users_kept = 0.5, worlds[4].edges_kept = 0.3;
+  for (std::size_t w = 0; w < worlds.size(); ++w) worlds[w].seed = 10 * seed + w, worlds[w].supervised = supervised;
+  return worlds;
+}
+
+namespace detail {
+
+class World {
+ public:
+  World(const thaw::IdLists& lists, std::int32_t items, const WorldOptions& options)
+      : o_(options), items_(items), rng_(options.seed, 0x776f726c64), lists_(lists) {}
+
+  thaw::Result<thaw::Done> add_to(TrainingRows& rows) {
+    hide();
+    const thaw::RatingGraph graph = thaw::RatingGraph::from_ratings(visible_, lists_.rows(), items_);
+    thaw::Result<Statistics> statistics = Statistics::fit(graph, o_.statistics);
+    if (!statistics) return statistics.fault();
+    prepare_popular(statistics.value());
+    place_.assign(static_cast<std::size_t>(items_), -1);
+    for (const std::int32_t user : supervised_) add_user(statistics.value(), user, rows);
+    return thaw::Done{};
+  }
+
+ private:
+  using Row = std::vector<std::int32_t>;
+
+  void hide() {
+    std::vector<std::int32_t> able;
+    hidden_.resize(static_cast<std::size_t>(lists_.rows()));
+    shown_.resize(static_cast<std::size_t>(lists_.rows()));
+    for (std::int32_t user = 0; user < lists_.rows(); ++user) {
+      if (rng_.uniform() >= o_.users_kept) continue;
+      Row& row = shown_[static_cast<std::size_t>(user)];
+      for (const std::int32_t item : lists_.row(user))
+        if (rng_.uniform() < o_.edges_kept) row.push_back(item);
+      rng_.shuffle(row);
+      if (row.size() >= 2) able.push_back(user);
+    }
+    rng_.shuffle(able);
+    supervised_.assign(able.begin(), able.begin() + (std::min)(static_cast<std::ptrdiff_t>(able.size()),
+                                                               static_cast<std::ptrdiff_t>(o_.supervised)));
+    std::vector<char> asked(shown_.size(), 0);
+    for (const std::int32_t user : supervised_) asked[static_cast<std::size_t>(user)] = 1;
+    for (std::size_t user = 0; user < shown_.size(); ++user) {
+      Row &row = shown_[user], &hidden = hidden_[user];
+      const std::size_t keep = kept_of(row.size(), asked[user] != 0);
+      hidden.assign(row.begin() + static_cast<std::ptrdiff_t>(keep), row.end());
+      const std::size_t seen = o_.cross_fit ? keep : row.size();
+      for (std::size_t i = 0; i < seen; ++i) visible_.push_back({static_cast<std::int32_t>(user), row[i], 1.0f});
+      row.resize(keep);
+    }
+  }
+  // How many items of a row stay visible.
+  std::size_t kept_of(std::size_t size, bool asked) {
+    const double wanted = o_.hidden * static_cast<double>(size);
+    auto away = static_cast<std::size_t>(wanted);
+    if (rng_.uniform() < wanted - std::floor(wanted)) ++away;
+    if (asked) away = (std::max)(away, std::size_t{1});
+    constexpr std::size_t kFew[] = {0, 1, 2, 3, 5, 8};
+    if (asked && rng_.uniform() < o_.cold) {
+      const std::size_t few = kFew[rng_.below(6)];
+      if (few < size) return few;
+    }
+    return size - (std::min)(away, size);
+  }
+  void prepare_popular(const Statistics& s) {
+    mass_.clear();
+    double sum = 0;
+    for (std::int32_t item = 0; item < items_; ++item)
+      mass_.push_back(sum += std::pow(static_cast<double>(s.item_degree(item)), 0.75));
+  }
+  std::int32_t draw_popular() {
+    const double at = rng_.uniform() * mass_.back();
+    return static_cast<std::int32_t>(std::upper_bound(mass_.begin(), mass_.end() - 1, at) - mass_.begin());
+  }
+
+  void add_user(const Statistics& s, std::int32_t user, TrainingRows& rows) {
+    const Row& history = shown_[static_cast<std::size_t>(user)];
+    Row positives = hidden_[static_cast<std::size_t>(user)];
+    std::erase_if(positives, [&](std::int32_t item) { return s.item_degree(item) == 0; });
+    if (positives.size() > kPositives) positives.resize(kPositives);
+    if (positives.empty()) return;
+    Row drawn;
+    for (int i = 0; i < kPopular; ++i) drawn.push_back(draw_popular());
+    for (int i = 0; i < kUniform; ++i)
+      drawn.push_back(static_cast<std::int32_t>(rng_.below(static_cast<std::uint32_t>(items_))));
+    Row also = positives;
+    also.insert(also.end(), drawn.begin(), drawn.end());
+    pairs_.build(s, history, also);
+    for (std::size_t i = 0; i < pairs_.items().size(); ++i)
+      place_[static_cast<std::size_t>(pairs_.items()[i])] = static_cast<std::int32_t>(i);
+    for (int i = 0; i < kHard; ++i) {
+      const auto best = pairs_.best(static_cast<Evidence>(rng_.below(kEvidences)));
+      const double u = rng_.uniform();
+      if (!best.empty()) drawn.push_back(best[static_cast<std::size_t>(u * u * static_cast<double>(best.size()))]);
+    }
+    TrainingRows::User entry{rows.features.size() / kFeatures, 0, 0};
+    for (const std::int32_t item : positives) entry.positives += take(item, rows);
+    // What was touched, shown or not, is no negative.
+    for (const std::int32_t item : hidden_[static_cast<std::size_t>(user)]) place_[static_cast<std::size_t>(item)] = -1;
+    for (const std::int32_t item : drawn) entry.negatives += take(item, rows);
+    for (const std::int32_t item : pairs_.items()) place_[static_cast<std::size_t>(item)] = -1;
+    if (entry.positives > 0 && entry.negatives > 0)
+      rows.users.push_back(entry);
+    else
+      rows.features.resize(entry.first * kFeatures);
+  }
+  // Copies the row of a candidate, once.
+  std::uint32_t take(std::int32_t item, TrainingRows& rows) {
+    std::int32_t& place = place_[static_cast<std::size_t>(item)];
+    if (place < 0) return 0;
+    const auto row = pairs_.row(static_cast<std::size_t>(place));
+    rows.features.insert(rows.features.end(), row.begin(), row.end());
+    place = -1;
+    return 1;
+  }
+
+  static constexpr std::size_t kPositives = 12;
+  static constexpr int kPopular = 30, kHard = 26, kUniform = 4;
+
+  WorldOptions o_;
+  std::int32_t items_;
+  thaw::Philox rng_;
+  const thaw::IdLists& lists_;
+  std::vector<Row> shown_, hidden_;
+  std::vector<thaw::Rating> visible_;
+  std::vector<std::int32_t> supervised_, place_;
+  std::vector<double> mass_;
+  PairFeatures pairs_;
+};
+
+}  // namespace detail
+
+// `lists`: what may be learnt from, a row for each user. Fails where nothing is left to fit.
+inline thaw::Result<thaw::Done> add_world(const thaw::IdLists& lists, std::int32_t items, const WorldOptions& options,
+                                          TrainingRows& rows) {
+  return detail::World(lists, items, options).add_to(rows);
+}
+
+}  // namespace zero_shot
