@@ -54,6 +54,10 @@ class Comparison {
     const MethodEntry* entry;
   };
 
+  template <class... Values>
+  void say(const char* format, Values... values) const {
+    if (o_.progress) std::fprintf(stderr, format, values...);
+  }
   static double seconds() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
@@ -94,7 +98,7 @@ class Comparison {
     const double start = seconds();
     if (entry.own_base != nullptr) {
       bases_[key] = entry.own_base(world);
-      std::fprintf(stderr, "base %s: %.1f s\n", key.c_str(), seconds() - start);
+      say("base %s: %.1f s\n", key.c_str(), seconds() - start);
       return bases_[key].get();
     }
     BaseOptions options;
@@ -107,7 +111,7 @@ class Comparison {
     training.epochs = o_.epochs;
     training.dropout.share = dropped(entry);
     const double loss = train_base(*made.value(), world, training);
-    std::fprintf(stderr, "base %s: loss %.4f, %.1f s\n", key.c_str(), loss, seconds() - start);
+    say("base %s: loss %.4f, %.1f s\n", key.c_str(), loss, seconds() - start);
     return (bases_[key] = std::move(made.value())).get();
   }
 
@@ -123,7 +127,7 @@ class Comparison {
     const auto method = w.entry->make(*known.value(), pseudo);
     method->learn();
     tuned_[file] = tune(*method, pseudo, w.entry->grid());
-    std::fprintf(stderr, "%s tuned in %.1f s\n", w.entry->name, seconds() - start);
+    say("%s tuned in %.1f s\n", w.entry->name, seconds() - start);
     if (!o_.out.empty())
       if (const auto written = write_tuned(file, identity(w), tuned_[file]); !written) return written.fault();
     return tuned_[file];
@@ -149,10 +153,9 @@ class Comparison {
     const double learnt = seconds();
     line.runs.push_back(run_phases(*method, world, chosen.value().choice));
     const FineTuning& t = chosen.value().choice;
-    std::fprintf(stderr,
-                 "%s, seed %d: learnt in %.1f s, phases in %.1f s; %d epochs, rate %g, strength %g, tuned to %.4f\n",
-                 w.entry->name, static_cast<int>(seed), learnt - start, seconds() - learnt, t.epochs, t.rate,
-                 t.strength, chosen.value().auc);
+    say("%s, seed %d: learnt in %.1f s, phases in %.1f s; %d epochs, rate %g, strength %g, tuned to %.4f\n",
+        w.entry->name, static_cast<int>(seed), learnt - start, seconds() - learnt, t.epochs, t.rate, t.strength,
+        chosen.value().auc);
     return o_.out.empty() ? thaw::Result<thaw::Done>(thaw::Done{}) : write_scores(file, name, line.runs.back());
   }
 

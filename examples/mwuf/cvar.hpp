@@ -7,8 +7,9 @@
 //   mwuf::Cvar method(*base, world, {});
 //   method.learn();
 //
-// The side information has tables of its own. Frequency is how often the item has been seen before the impression; the
-// published code takes the item's final count, which is not known when it matters.
+// The side information has tables of its own, and as in the published code one of them is of item ids: a new item's row
+// there is at its random start when the item arrives and learns in each slice. Frequency is how often the item has been
+// seen before the impression; the published code takes the item's final count, which is not known when it matters.
 #pragma once
 
 #include "mwuf/method.hpp"
@@ -25,6 +26,7 @@ struct CvarInput {
 template <Value T>
 struct CvarNetwork {
   thaw::FieldTable<T> side;
+  T side_ids;                      // (items, side width)
   thaw::Linear<T> encoder, prior;  // to (mean, log variance)
   thaw::Linear<T> decoder;         // [z ; frequency] -> a vector
   std::uint32_t item_fields = 0;
@@ -35,7 +37,8 @@ struct CvarNetwork {
   Output operator()(const ClickBatch<>& batch, const CvarInput<thaw::Plain<T>>& in) const {
     const Index width = decoder.bias.shape[0];
     const T code = encoder(in.vectors);
-    const T expected = prior(side(side.bags(batch.field, batch.rows, item_fields)));
+    const T own = thaw::look_up(side_ids, thaw::Bags{batch.item, nullptr, batch.rows});
+    const T expected = prior(thaw::concat({side(side.bags(batch.field, batch.rows, item_fields)), own}, 1));
     const T sd = deviation(code), expected_sd = deviation(expected);
     const T apart =
         thaw::add(thaw::square(thaw::sub(thaw::slice(code, 1, 0, width), thaw::slice(expected, 1, 0, width))),
@@ -43,7 +46,7 @@ struct CvarNetwork {
     return {decode(expected, expected_sd, in, 0), decode(code, sd, in, width), thaw::sum(apart)};
   }
   static void each(auto&& visit, auto&... m) {
-    visit("side", m.side...);
+    visit("side", m.side...), visit("side_ids", m.side_ids...);
     visit("encoder", m.encoder...), visit("prior", m.prior...), visit("decoder", m.decoder...);
     visit("item_fields", m.item_fields...);
   }
@@ -82,7 +85,9 @@ inline CvarNetwork<Spec> cvar_spec(const FieldPlan& plan, Index width, const Cva
   }
   out.side = thaw::field_table_spec(layout, options.side_width);
   out.encoder = thaw::linear_spec(width, 2 * width);
-  out.prior = thaw::linear_spec(out.side.selected(out.item_fields) * options.side_width, 2 * width);
+  out.side_ids = Spec{{plan.items, options.side_width}, {thaw::Init::Kind::normal, 0.01}};
+  out.side_ids.row_table = true;
+  out.prior = thaw::linear_spec((out.side.selected(out.item_fields) + 1) * options.side_width, 2 * width);
   out.decoder = thaw::linear_spec(width + 1, width);
   for (thaw::Linear<Spec>* layer : {&out.encoder, &out.prior, &out.decoder})
     layer->weight.init = layer->bias.init = {thaw::Init::Kind::uniform, 0.01};

@@ -18,6 +18,7 @@
 #include "mwuf/click_base.hpp"
 #include "mwuf/task.hpp"
 #include "thaw/nn/embedding.hpp"
+#include "thaw/optim/adam.hpp"
 
 namespace mwuf {
 

@@ -15,7 +15,7 @@ struct TrainOptions {
   int seeds = 1, epochs = 1, width = 16, resamples = 1000;
   std::uint64_t seed = 1;
   double deviation = 0.01, dropout = -1;
-  bool curves = false;
+  bool curves = false, progress = true;
 };
 
 inline constexpr const char* kTrainHelp =
