@@ -11,6 +11,7 @@
 #include "mwuf/base_model.hpp"
 #include "thaw/autodiff/gradient.hpp"
 #include "thaw/backend/cpu_eigen.hpp"
+#include "thaw/backend/kernels/field_rows.hpp"
 
 namespace mwuf {
 
@@ -30,6 +31,7 @@ class FusedRows {
       : tables_(tables),
         batch_(batch),
         dropout_(dropout),
+        isa_(context.isa),
         pairs_(pairs),
         width_(tables.width),
         item_width_(tables.item_width()),
@@ -53,27 +55,34 @@ class FusedRows {
   Index joined() const { return (fields_ + 1) * width_; }
 
   void read(Index begin, Index count, float* x, float* z) const {
-    for (Index r = 0; r < count; ++r, x += joined()) {
-      if (r + kAhead < count) prefetch(begin + r + kAhead);
-      z[r] = read_item(begin + r, x);
-      for (Index f = 0; f < fields_; ++f) z[r] += read_field((begin + r) * fields_ + f, x + (f + 1) * width_);
-      if (pairs_) z[r] += pairs_of(x);
+    const bool plain = entries_.bags.offsets == nullptr && entries_.factors == nullptr;
+    for (Index r = 0; r < count; ++r) {
+      float* const to = x + r * joined();
+      z[r] = read_item(begin + r, to);
+      for (Index f = 0; !plain && f < fields_; ++f)
+        z[r] += read_field((begin + r) * fields_ + f, to + (f + 1) * width_);
     }
+    if (plain)
+      thaw::gather_fields(isa_, {count, fields_, width_}, entries_.bags.ids + begin * fields_,
+                          static_cast<const float*>(tables_.fields.table.data), linear_, x + width_, joined(), z);
+    if (pairs_) thaw::add_pairs(isa_, {count, fields_ + 1, width_}, static_cast<const float*>(x), z);
   }
 
   void write(Index begin, Index count, const float* x, const float* d_x, const float* g) const {
-    for (Index r = 0; r < count; ++r, x += joined(), d_x += joined()) {
-      const Index row = begin + r;
-      const float keep = dropout_.keep == nullptr ? 1.0F : dropout_.keep[row];
-      float* const item = gradients_[0].rows.data + row * item_width_;
-      if (item_width_ > width_) item[width_] = keep * g[r];
-      const float slope = pairs_ ? g[r] : 0.0F;
-      Index j = 0;
-      for (; j + kLanes <= width_; j += kLanes) write_columns<kLanes>(row, j, slope, keep, x + j, d_x + j, item + j);
-      for (; j < width_; ++j) write_columns<1>(row, j, slope, keep, x + j, d_x + j, item + j);
-      if (linear_ == nullptr) continue;
-      for (Index s = row * fields_; s < (row + 1) * fields_; ++s) gradients_[2].rows.data[s] = g[r] * factor(s);
-    }
+    float* const item = gradients_[0].rows.data + begin * item_width_;
+    float* const rest = gradients_[1].rows.data + begin * fields_ * width_;
+    thaw::pair_slopes(isa_, {count, fields_ + 1, width_}, x, d_x, pairs_ ? g : nullptr,
+                      {item, item_width_, rest, fields_ * width_});
+    if (item_width_ > width_)
+      for (Index r = 0; r < count; ++r) item[r * item_width_ + width_] = g[r];
+    if (dropout_.keep != nullptr)
+      for (Index r = 0; r < count; ++r)
+        for (Index j = 0; j < item_width_; ++j) item[r * item_width_ + j] *= dropout_.keep[begin + r];
+    const Index first = begin * fields_, bags = count * fields_;
+    for (Index s = 0; entries_.factors != nullptr && s < bags; ++s)
+      for (Index j = 0; j < width_; ++j) rest[s * width_ + j] *= entries_.factors[first + s];
+    for (Index r = 0, s = first; linear_ != nullptr && r < count; ++r)
+      for (Index f = 0; f < fields_; ++f, ++s) gradients_[2].rows.data[s] = g[r] * factor(s);
   }
 
   // The list for the table that begins at `table`; null where the batch reads no such table.
@@ -85,19 +94,8 @@ class FusedRows {
 
  private:
   static constexpr Index kLanes = 16;  // a fixed number, which the compiler turns into vectors
-  static constexpr Index kAhead = 3;   // rows: their table rows come from far away, and the ids say which
 
   float factor(Index s) const { return entries_.factors == nullptr ? 1.0F : entries_.factors[s]; }
-
-  void prefetch(Index row) const {
-    if (batch_.item[row] >= 0) __builtin_prefetch(tables_.items.data + batch_.item[row] * item_width_);
-    for (Index s = row * fields_; s < (row + 1) * fields_; ++s) {
-      const Index e = entries_.bags.begin(s);
-      if (e == entries_.bags.end(s) || entries_.bags.ids[e] < 0) continue;
-      __builtin_prefetch(tables_.fields.table.data + entries_.bags.ids[e] * width_);
-      if (linear_ != nullptr) __builtin_prefetch(linear_ + entries_.bags.ids[e]);
-    }
-  }
 
   // The item's vector into x; returns its bias.
   float read_item(Index row, float* x) const {
@@ -141,44 +139,10 @@ class FusedRows {
     for (; j < width_; ++j) to[j] = from[j];
   }
 
-  // The sum of the products of all pairs of vectors of a row: half of |sum|^2 - sum of |.|^2.
-  float pairs_of(const float* x) const {
-    float total = 0;
-    Index j = 0;
-    for (; j + kLanes <= width_; j += kLanes) total += pairs_of_columns<kLanes>(x + j);
-    for (; j < width_; ++j) total += pairs_of_columns<1>(x + j);
-    return total / 2;
-  }
-  template <Index kColumns>
-  float pairs_of_columns(const float* x) const {
-    float sum[kColumns] = {}, squares[kColumns] = {}, total = 0;
-    for (Index f = 0; f <= fields_; ++f, x += width_)
-      for (Index l = 0; l < kColumns; ++l) {
-        sum[l] += x[l];
-        squares[l] += x[l] * x[l];
-      }
-    for (Index l = 0; l < kColumns; ++l) total += sum[l] * sum[l] - squares[l];
-    return total;
-  }
-  // Columns j .. of the gradients of a row: d_x + slope * (sum of the vectors - x).
-  template <Index kColumns>
-  void write_columns(Index row, Index j, float slope, float keep, const float* x, const float* d_x, float* item) const {
-    float sum[kColumns] = {};
-    for (Index f = 0; f <= fields_; ++f)
-      for (Index l = 0; l < kColumns; ++l) sum[l] += x[f * width_ + l];
-    for (Index l = 0; l < kColumns; ++l) item[l] = keep * (d_x[l] + slope * (sum[l] - x[l]));
-    float* to = gradients_[1].rows.data + row * fields_ * width_ + j;
-    for (Index f = 1; f <= fields_; ++f, to += width_) {
-      const float scale = factor(row * fields_ + f - 1);
-      const float* const at = x + f * width_;
-      const float* const d = d_x + f * width_;
-      for (Index l = 0; l < kColumns; ++l) to[l] = scale * (d[l] + slope * (sum[l] - at[l]));
-    }
-  }
-
   const ClickTables<FloatArray>& tables_;
   const ClickBatch<>& batch_;
   ItemDropout dropout_;
+  thaw::Isa isa_;
   bool pairs_;
   Index width_, item_width_, fields_;
   thaw::FieldBags<float> entries_;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "thaw/backend/cpu_eigen.hpp"
+#include "thaw/backend/kernels/field_rows.hpp"
 #include "thaw/nn/mlp.hpp"
 
 namespace mwuf {
@@ -69,12 +70,15 @@ class FusedTower {
     float* d = space + kBlock * hidden_;
     float* below = d + kBlock * widest_;
     const float* from = count_ > 1 ? space + kBlock * (hidden_ - layers_[count_ - 2].out) : x;
-    last_layer(rows, g, from, count_ > 1 ? d : d_x, sums + layers_[count_ - 1].at);
+    const Layer& last = layers_[count_ - 1];
+    float* const last_sums = sums + last.at;
+    thaw::one_output_slopes(isa, rows, last.in, g, from, last.weight, count_ > 1, count_ > 1 ? d : d_x, last_sums);
+    for (Index r = 0; r < rows; ++r) last_sums[last.in] += g[r];
     for (int l = count_ - 2; l >= 0; --l) {
       const Layer& layer = layers_[l];
       from = l > 0 ? from - kBlock * layers_[l - 1].out : x;
       thaw::product(isa, weight_shape(l, rows), static_cast<const float*>(d), from, sums + layer.at, kNoBias, packed);
-      add_columns(d, rows, layer.out, sums + bias_at(l));
+      thaw::add_rows(isa, rows, layer.out, static_cast<const float*>(d), sums + bias_at(l));
       float* const to = l > 0 ? below : d_x;
       thaw::product(isa, input_shape(l, rows), static_cast<const float*>(d), layer.weight, to, kNoBias, packed);
       if (l == 0) break;
@@ -119,41 +123,6 @@ class FusedTower {
     for (Index step = kLanes / 2; step > 0; step /= 2)
       for (Index l = 0; l < step; ++l) sum[l] += sum[l + step];
     return total + sum[0];
-  }
-
-  // The layer with one output: from (rows, in), d (rows, in) with the slope of the ReLU that made `from`, if any.
-  void last_layer(Index rows, const float* g, const float* from, float* d, float* sums) const {
-    const Layer& last = layers_[count_ - 1];
-    Index j = 0;
-    for (; j + kLanes <= last.in; j += kLanes)
-      last_columns<kLanes>(rows, g, from + j, last.weight + j, d + j, sums + j);
-    for (; j < last.in; ++j) last_columns<1>(rows, g, from + j, last.weight + j, d + j, sums + j);
-    for (Index r = 0; r < rows; ++r) sums[last.in] += g[r];
-  }
-  template <Index kColumns>
-  void last_columns(Index rows, const float* g, const float* from, const float* weight, float* d, float* sums) const {
-    const Index in = layers_[count_ - 1].in;
-    const float everywhere = count_ > 1 ? 0.0F : 1.0F;  // no ReLU before the first layer
-    float sum[kColumns] = {};
-    for (Index r = 0; r < rows; ++r, from += in, d += in)
-      for (Index l = 0; l < kColumns; ++l) {
-        sum[l] += g[r] * from[l];
-        d[l] = g[r] * weight[l] * (from[l] > 0 ? 1.0F : everywhere);
-      }
-    for (Index l = 0; l < kColumns; ++l) sums[l] += sum[l];
-  }
-
-  // to (columns) += the sum of the rows of x.
-  static void add_columns(const float* x, Index rows, Index columns, float* to) {
-    Index j = 0;
-    for (; j + kLanes <= columns; j += kLanes) {
-      float sum[kLanes] = {};
-      for (Index r = 0; r < rows; ++r)
-        for (Index l = 0; l < kLanes; ++l) sum[l] += x[r * columns + j + l];
-      for (Index l = 0; l < kLanes; ++l) to[j + l] += sum[l];
-    }
-    for (; j < columns; ++j)
-      for (Index r = 0; r < rows; ++r) to[j] += x[r * columns + j];
   }
 
   Layer layers_[8];

@@ -54,7 +54,7 @@ class TableAdam {
     for (int i = 0; i < parameters.count(); ++i) {
       auto& slot = parameters.slot(i);
       if (slot.row_table)
-        step_table(parameters.context(), slot, i, gradients.rows[i], step);
+        i += step_tables(parameters, i, gradients.rows, step) - 1;
       else
         run(parameters.context(), step, {1, slot.value.size()}, gradients.dense[i].data, slot.value.data,
             first_[i].data, second_[i].data);
@@ -80,85 +80,114 @@ class TableAdam {
       adam_rows(Isa::portable, step, rows, g, p, m, v);
   }
 
-  void step_table(Context& context, Slot& slot, int i, const Rows* list, const AdamStep& step) {
-    Index total = 0;
-    for (const Rows* g = list; g != nullptr; g = g->next)
-      if (g->bags.count > 0) total += g->bags.end(g->bags.count - 1) - g->bags.begin(0);
-    Arena& arena = *context.arena;
-    ArenaScope scope(arena);
-    const Index width = slot.value.shape[1], rows = slot.value.shape[0];
+  // The tables from `first` on that are looked up by the same bags: their rows are met once. Returns how many.
+  template <class Plan>
+  int step_tables(Parameters<Plan, R, B>& parameters, int first, Rows* const* lists, const AdamStep& step) {
+    Context& context = parameters.context();
+    const Rows* const list = lists[first];
+    const Index rows = parameters.slot(first).value.shape[0];
+    int count = 1;
+    while (first + count < parameters.count() && parameters.slot(first + count).row_table &&
+           parameters.slot(first + count).value.shape[0] == rows && detail::same_bags(list, lists[first + count]))
+      ++count;
+    Index widest = 0, work = 0;
     const bool all = options_.untouched == Untouched::move;
-    // Below this much a second thread costs more than it brings.
-    const int threads = (all ? rows + total : total) * width < kSmall ? 1 : threads_of(context);
-    auto* shares = arena.template take<Share>(threads);
-    const Index space = detail::space_of_rows(width);
-    for (int t = 0; t < threads; ++t)
-      shares[t] = {arena.template take<std::int32_t>(total), arena.template take<R>(total * width),
-                   arena.template take<R>(space), 0};
+    const Index total = detail::entries_of(list);
+    for (int i = first; i < first + count; ++i) {
+      const Index width = parameters.slot(i).value.shape[1];
+      widest = width > widest ? width : widest;
+      work += (all ? rows + total : total) * width;
+    }
+    if (!all && total == 0) return count;
+    ArenaScope scope(*context.arena);
+    const int threads = work < kSmall ? 1 : threads_of(context);
+    Share* const shares = make_shares(*context.arena, threads, total, widest);
     in_parallel(threads, [&](int t) {
       Share& share = shares[t];
-      if (all) {
-        // One run of rows for each thread.
-        const Index groups = (rows + detail::kRowsOfGroup - 1) / detail::kRowsOfGroup;
-        const Index begin = groups * t / threads * detail::kRowsOfGroup;
-        const Index next = groups * (t + 1) / threads * detail::kRowsOfGroup, end = next < rows ? next : rows;
-        detail::collect_rows(list, width, detail::RowsBetween{begin, end}, places_[i], share);
-        step_all(context, slot, i, step, share, begin, end);
-      } else {
-        detail::collect_rows(list, width, detail::RowsInTurn(t, threads), places_[i], share);
-        step_touched(context, slot, i, step, share);
+      std::int32_t* const places = places_[first];
+      const Index groups = (rows + detail::kRowsOfGroup - 1) / detail::kRowsOfGroup;
+      const Index begin = groups * t / threads * detail::kRowsOfGroup;
+      const Index next = groups * (t + 1) / threads * detail::kRowsOfGroup, end = next < rows ? next : rows;
+      if (all)
+        detail::meet_rows(list, detail::RowsBetween{begin, end}, places, share);
+      else
+        detail::meet_rows(list, detail::RowsInTurn(t, threads), places, share);
+      for (int i = first; i < first + count; ++i) {
+        detail::add_up_rows(lists[i], parameters.slot(i).value.shape[1], share);
+        if (all)
+          step_all(context, parameters.slot(i), i, step, share, places, begin, end);
+        else
+          step_touched(context, parameters.slot(i), i, step, share);
       }
-      for (Index k = 0; k < share.count; ++k) places_[i][share.ids[k]] = detail::kNoPlace;
+      for (Index k = 0; k < share.count; ++k) places[share.ids[k]] = detail::kNoPlace;
     });
+    return count;
+  }
+  static Share* make_shares(Arena& arena, int threads, Index total, Index width) {
+    auto* const shares = arena.template take<Share>(threads);
+    for (int t = 0; t < threads; ++t)
+      shares[t] = {arena.template take<std::int32_t>(total),
+                   arena.template take<R>(total),
+                   arena.template take<Index>(total),
+                   arena.template take<typename Share::Again>(total),
+                   arena.template take<const R*>(total),
+                   arena.template take<R>(total * width),
+                   arena.template take<R>(detail::space_of_rows(width)),
+                   0,
+                   0};
+    return shares;
   }
 
   void step_touched(Context& context, Slot& slot, int i, const AdamStep& step, const Share& share) {
     const Index width = slot.value.shape[1];
     R* const tables[] = {slot.value.data, first_[i].data, second_[i].data};
     const Index most = detail::rows_together(width);
-    R* const fades = share.space + 3 * most * width;
+    R* const fades = share.space + 4 * most * width;
     for (Index begin = 0; begin < share.count; begin += most) {
       const Index count = begin + most <= share.count ? most : share.count - begin;
       const std::int32_t* ids = share.ids + begin;
-      AdamRows<R> rows{count, width, ids, options_.untouched == Untouched::fade ? fades : nullptr};
+      AdamRows<R> rows{count, width, ids, options_.untouched == Untouched::fade ? fades : nullptr, share.from + begin};
       if (rows.fades != nullptr)
         for (Index k = 0; k < count; ++k) fades_.of(steps_ - 1 - slot.last_step[ids[k]], fades + 2 * k);
-      const R* g = share.sums + begin * width;
       if (detail::is_narrow(width))
-        near(context, step, rows, g, tables, share.space);
+        near(context, step, rows, tables, share.space);
       else
-        run(context, step, rows, g, tables[0], tables[1], tables[2]);
+        run(context, step, rows, nullptr, tables[0], tables[1], tables[2]);
       for (Index k = 0; k < count; ++k) slot.last_step[ids[k]] = static_cast<std::int32_t>(steps_);
     }
   }
   // Narrow rows are brought together, stepped as one run of numbers and put back.
-  static void near(Context& context, const AdamStep& step, const AdamRows<R>& rows, const R* g, R* const* tables,
-                   R* space) {
-    const Index size = rows.count * rows.width;
-    for (int a = 0; a < 3; ++a)
-      for (Index k = 0; k < rows.count; ++k) {
-        const R fade = a == 0 || rows.fades == nullptr ? R(1) : rows.fades[2 * k + a - 1];
-        const R* from = tables[a] + rows.ids[k] * rows.width;
-        for (Index j = 0; j < rows.width; ++j) space[a * size + k * rows.width + j] = fade * from[j];
+  static void near(Context& context, const AdamStep& step, const AdamRows<R>& rows, R* const* tables, R* space) {
+    const Index width = rows.width, size = rows.count * width;
+    for (Index k = 0; k < rows.count; ++k) {
+      const Index at = rows.ids[k] * width;
+      const R fade1 = rows.fades == nullptr ? R(1) : rows.fades[2 * k];
+      const R fade2 = rows.fades == nullptr ? R(1) : rows.fades[2 * k + 1];
+      for (Index j = 0; j < width; ++j) {
+        R* const to = space + k * width + j;
+        to[0] = tables[0][at + j];
+        to[size] = fade1 * tables[1][at + j];
+        to[2 * size] = fade2 * tables[2][at + j];
+        to[3 * size] = rows.from[k][j];
       }
-    run(context, step, {1, size}, g, space, space + size, space + 2 * size);
-    for (int a = 0; a < 3; ++a)
-      for (Index k = 0; k < rows.count; ++k) {
-        R* to = tables[a] + rows.ids[k] * rows.width;
-        for (Index j = 0; j < rows.width; ++j) to[j] = space[a * size + k * rows.width + j];
-      }
+    }
+    run(context, step, {1, size}, space + 3 * size, space, space + size, space + 2 * size);
+    for (Index k = 0; k < rows.count; ++k)
+      for (int a = 0; a < 3; ++a)
+        for (Index j = 0; j < width; ++j) tables[a][rows.ids[k] * width + j] = space[a * size + k * width + j];
   }
 
   // Rows begin .. end of the table; the gradient of some rows at a time is laid out with its zeros.
-  void step_all(Context& context, Slot& slot, int i, const AdamStep& step, const Share& share, Index begin, Index end) {
+  void step_all(Context& context, Slot& slot, int i, const AdamStep& step, const Share& share,
+                const std::int32_t* places, Index begin, Index end) {
     const Index width = slot.value.shape[1], most = detail::rows_together(width);
     for (; begin < end; begin += most) {
       const Index count = begin + most <= end ? most : end - begin;
       for (Index j = 0; j < count * width; ++j) share.space[j] = 0;
       for (Index r = 0; r < count; ++r) {
-        const std::int32_t place = places_[i][begin + r];
+        const std::int32_t place = places[begin + r];
         if (place == detail::kNoPlace) continue;
-        detail::add_row(true, R(1), share.sums + place * width, width, share.space + r * width);
+        for (Index j = 0; j < width; ++j) share.space[r * width + j] = share.from[place][j];
         slot.last_step[begin + r] = static_cast<std::int32_t>(steps_);
       }
       const Index at = begin * width;

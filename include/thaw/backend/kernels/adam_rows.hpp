@@ -18,7 +18,8 @@ template <class Real>
 struct AdamRows {
   Index count = 0, width = 0;
   const std::int32_t* ids = nullptr;
-  const Real* fades = nullptr;  // (count, 2): what the moments of a row are multiplied by first; null: nothing
+  const Real* fades = nullptr;        // (count, 2): what the moments of a row are multiplied by first; null: nothing
+  const Real* const* from = nullptr;  // (count): where the gradient rows are; null: one after another
 };
 
 namespace detail {

@@ -45,7 +45,8 @@ template <class Real>
 THAW_KERNEL_TARGET inline void adam_rows(const AdamNumbers<Real>& n, const AdamRows<Real>& rows, const Real* g, Real* p,
                                          Real* m, Real* v) {
   constexpr Index kLanes = Lanes<Real>::kCount, kAhead = 8;
-  for (Index k = 0; k < rows.count; ++k, g += rows.width) {
+  for (Index k = 0; k < rows.count; ++k) {
+    const Real* const d = rows.from == nullptr ? g + k * rows.width : rows.from[k];
     const Index at = (rows.ids == nullptr ? k : rows.ids[k]) * rows.width;
     if (rows.ids != nullptr && k + kAhead < rows.count) {
       const Index next = rows.ids[k + kAhead] * rows.width;
@@ -57,8 +58,8 @@ THAW_KERNEL_TARGET inline void adam_rows(const AdamNumbers<Real>& n, const AdamR
     const Real fade2 = rows.fades == nullptr ? Real(1) : rows.fades[2 * k + 1];
     Index j = 0;
     for (; j + kLanes <= rows.width; j += kLanes)
-      adam_lanes(n, kLanes, fade1, fade2, g + j, p + at + j, m + at + j, v + at + j);
-    if (j < rows.width) adam_lanes(n, rows.width - j, fade1, fade2, g + j, p + at + j, m + at + j, v + at + j);
+      adam_lanes(n, kLanes, fade1, fade2, d + j, p + at + j, m + at + j, v + at + j);
+    if (j < rows.width) adam_lanes(n, rows.width - j, fade1, fade2, d + j, p + at + j, m + at + j, v + at + j);
   }
 }
 
