@@ -16,6 +16,7 @@
 #include "thaw/baselines/popularity.hpp"
 #include "thaw/baselines/random_walk.hpp"
 #include "zero_shot/learn.hpp"
+#include "zero_shot/mixing.hpp"
 #include "zero_shot/recommender.hpp"
 #include "zero_shot/target.hpp"
 #include "zero_shot/train_options.hpp"
@@ -75,6 +76,7 @@ inline thaw::Result<std::vector<Line>> simple_lines(const Target& target, std::i
   return lines;
 }
 
+template <class System>
 class Experiment {
  public:
   explicit Experiment(const TrainOptions& options) : o_(options) {}
@@ -97,16 +99,18 @@ class Experiment {
     const double start = detail::seconds();
     const thaw::IdLists lists = visible_lists(split.value());
     TrainingRows rows;
-    for (const WorldOptions& world : standard_worlds(o_.seed, o_.supervised))
-      if (thaw::Result<thaw::Done> done = add_world(lists, split.value().items, world, rows); !done)
+    std::vector<WorldOptions> worlds = standard_worlds(o_.seed, o_.supervised);
+    worlds.resize(System::kWorlds);
+    for (const WorldOptions& world : worlds)
+      if (thaw::Result<thaw::Done> done = add_world<System>(lists, split.value().items, world, rows); !done)
         return done.fault();
     std::fprintf(stderr, "%s: %zu users teach, %zu rows, %.1f s\n", name.c_str(), rows.users.size(),
-                 rows.features.size() / kFeatures, detail::seconds() - start);
+                 rows.features.size() / System::kWidth, detail::seconds() - start);
     return &(rows_[name] = std::move(rows));
   }
   // Trained on every source but one, or read from a file.
   thaw::Result<std::unique_ptr<Network>> network_without(const std::string& target, std::uint64_t seed) {
-    auto network = std::make_unique<Network>(kFeatures, seed);
+    auto network = std::make_unique<Network>(System::kWidth, seed, System::kHidden);
     if (!o_.load.empty()) {
       if (thaw::Result<thaw::Done> done = network->load(o_.load); !done) return done.fault();
       return network;
@@ -137,6 +141,10 @@ class Experiment {
       if (!network) return network.fault();
       networks.push_back(std::move(network.value()));
     }
+    const std::vector<std::string> others = split_names(o_.other);
+    if (!others.empty())
+      return print_interpolations<System>(split.value(), others, *networks.front(),
+                                          {.users = o_.users, .seed = o_.seed});
     std::vector<int> shown{-1};
     if (o_.cold) shown = {0, 1, 2, 3, 5};
     for (const int items : shown)
@@ -149,16 +157,15 @@ class Experiment {
     thaw::Result<std::vector<Line>> lines = simple_lines(target, o_.ease_items);
     if (!lines) return lines.fault();
     const double start = detail::seconds();
-    const thaw::Result<Statistics> statistics = Statistics::fit(target.graph(), {});
+    const auto statistics = System::Statistics::fit(target.graph(), {});
     if (!statistics) return statistics.fault();
     const double fitted = detail::seconds();
     for (const auto& network : networks) {
-      const Recommender recommender(statistics.value(), *network);
-      Workspace space;
+      typename System::Scorer scorer(statistics.value(), *network);
       const auto ask = [&](const thaw::TopNQuery& query, std::span<const std::int32_t> items, std::span<float> out) {
-        recommender.score(query.known, items, out, space);
+        scorer(query.user, query.known, items, out);
       };
-      if (auto done = detail::add_line(target, "best", ask, false, lines.value()); !done) return done;
+      if (auto done = detail::add_line(target, System::kName, ask, false, lines.value()); !done) return done;
     }
     print(split, target, shown, lines.value());
     std::printf("  statistics %.1f s, %.1f ms a user\n", fitted - start,
@@ -176,7 +183,7 @@ class Experiment {
       if (line.training_free && (bar == nullptr || line.recall() > bar->recall())) bar = &line;
     for (const Line& line : lines) {
       std::printf("  %-12s %.4f     %.4f", line.name.c_str(), line.recall(), line.ndcg());
-      if (line.name == "best" || line.name == "paper") {
+      if (line.name == System::kName) {
         const auto difference = thaw::compare(line.table, bar->table, "Recall@20", {.resamples = 2000});
         if (difference)
           std::printf("   Recall@20 against %s: %+.4f [%+.4f, %+.4f]", bar->name.c_str(), difference.value().mean,

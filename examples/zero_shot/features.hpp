@@ -44,9 +44,8 @@ class PairFeatures {
   const std::vector<std::int32_t>& items() const { return items_; }
   std::span<const float> row(std::size_t i) const { return {&rows_[i * kFeatures], kFeatures}; }
   const std::vector<float>& rows() const { return rows_; }  // (candidates, kFeatures)
-  // The best items of one piece of evidence, best first.
-  std::span<const std::int32_t> best(Evidence e) const { return best_[static_cast<std::size_t>(e)]; }
-
+  // Users who share an item with the history.
+  std::int32_t people() const { return static_cast<std::int32_t>(space_.people.size()); }
   // The features of "this evidence says nothing", for asking what an item owes to it.
   static void erase_evidence(int e, float* row) { row[2 * e] = 1, row[2 * e + 1] = 0; }
 
@@ -77,9 +76,8 @@ class PairFeatures {
   }
   // The kDeep best scores of one piece of evidence, and its best items as candidates.
   void make_list(const Statistics& s, int e) {
-    std::vector<std::int32_t>& best = best_[static_cast<std::size_t>(e)];
     std::vector<float>& deep = deep_[static_cast<std::size_t>(e)];
-    best.clear(), deep.clear(), entries_.clear();
+    deep.clear(), entries_.clear();
     const auto add = [&](std::int32_t item) {
       const float value = score(s, e, item);
       if (value > 0 && role_[static_cast<std::size_t>(item)] != Role::known) entries_.push_back({value, item});
@@ -103,10 +101,7 @@ class PairFeatures {
     }
     std::sort(entries_.begin(), entries_.end(), better);
     for (const Entry& entry : entries_) deep.push_back(entry.score);
-    for (std::size_t i = 0; i < (std::min)(kNear, entries_.size()); ++i) {
-      best.push_back(entries_[i].item);
-      choose(entries_[i].item);
-    }
+    for (std::size_t i = 0; i < (std::min)(kNear, entries_.size()); ++i) choose(entries_[i].item);
   }
   Context context_of(const Statistics& s, std::span<const std::int32_t> history) const {
     const auto log_of = [](double x, double unit) { return static_cast<float>(std::log2(1 + x) / unit); };
@@ -146,7 +141,6 @@ class PairFeatures {
   std::vector<Entry> entries_;
   std::vector<std::int32_t> items_;
   std::vector<float> rows_;
-  std::vector<std::int32_t> best_[kEvidences];
   std::vector<float> deep_[kEvidences];
 };
 

@@ -3,7 +3,6 @@
 //   const double loss = zero_shot::learn(network, {&lastfm_rows, &sports_rows}, {.steps = 4000});
 //
 // A source is drawn with weight sqrt(users), a user of it evenly, one item that she touched and one that she did not.
-// Half of the negatives of a row set are drawn by popularity^0.75, most others are what some evidence ranks high.
 #pragma once
 
 #include <algorithm>

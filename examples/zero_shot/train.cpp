@@ -19,7 +19,12 @@ int main(int count, char** words) {
     return 0;
   }
   const auto options = zero_shot::read_train_options(count, words);
-  const auto done = options ? zero_shot::Experiment(options.value()).run() : thaw::Result<thaw::Done>(options.fault());
+  const auto run = [&]() -> thaw::Result<thaw::Done> {
+    if (!options) return options.fault();
+    if (options.value().variant == "paper") return zero_shot::Experiment<zero_shot::PaperSystem>(options.value()).run();
+    return zero_shot::Experiment<zero_shot::BestSystem>(options.value()).run();
+  };
+  const thaw::Result<thaw::Done> done = run();
   if (done) return 0;
   std::fprintf(stderr, "thaw_zero_shot_train: %s\n", done.fault().text);
   return 1;

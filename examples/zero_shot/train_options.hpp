@@ -13,7 +13,7 @@ namespace zero_shot {
 struct TrainOptions {
   std::vector<std::string> sources, targets;
   std::string variant = "best", folder, save, load, other;
-  int users = 1000, supervised = 400, steps = 4000, seeds = 1;
+  int users = 1000, supervised = 600, steps = 6000, seeds = 1;
   std::int32_t ease_items = 5000;
   std::uint64_t seed = 1;
   bool cold = false;
@@ -27,11 +27,11 @@ inline constexpr const char* kTrainHelp =
     "  --variant NAME      best: evidence of pairs; paper: activity, node and edge clusters (best)\n"
     "  --data FOLDER       where data sets are (THAW_DATA, then ./data)\n"
     "  --users N           test users of each target (1000)\n"
-    "  --supervised N      users of each world that teach (400)\n"
-    "  --steps N           steps of training (4000)\n"
+    "  --supervised N      users of each world that teach (600)\n"
+    "  --steps N           steps of training (6000)\n"
     "  --seeds N, --seed S how many networks, from which seed on (1, 1)\n"
     "  --ease-items N      EASE beside it up to this many items (5000)\n"
-    "  --interpolate NAMES mix with these, weight by validation: popularity, p3alpha, item-knn, ease, lightgcn\n"
+    "  --interpolate NAMES mix with these, weight by validation: p3alpha, item-knn, ease, lightgcn\n"
     "  --cold              users with 0, 1, 2, 3 and 5 items\n"
     "  --save FILE         write the weights trained on all sources\n"
     "  --load FILE         measure these weights, train nothing\n";

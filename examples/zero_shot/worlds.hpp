@@ -7,7 +7,9 @@
 //
 // A world hides a share of every user's items, fits the statistics to the rest and asks for what was hidden of some
 // users. It can also thin the data first, so that one source is seen at many densities, and show only a few items of a
-// part of the users, so that the network meets cold ones. Nothing of a target is used. Source: cross-fitting is our own
+// part of the users, so that the network meets cold ones. Negatives are drawn evenly among the candidates that the
+// recommender would rank: negatives by popularity or by rank teach the network to turn against both. Nothing of a
+// target is used. Source: cross-fitting is our own
 // repair of the published recipe, which trains on edges that are in the graph.
 #pragma once
 
@@ -18,7 +20,7 @@
 #include <vector>
 
 #include "thaw/core/random.hpp"
-#include "zero_shot/features.hpp"
+#include "zero_shot/systems.hpp"
 
 namespace zero_shot {
 
@@ -39,7 +41,6 @@ struct WorldOptions {
   bool cross_fit = true;  // false: the hidden edges stay in the graph, the leak that must not be
   int supervised = 400;
   std::uint64_t seed = 1;
-  StatisticsOptions statistics;
 };
 
 // Two folds of the whole source, and three thinner ones.
@@ -54,17 +55,20 @@ inline std::vector<WorldOptions> standard_worlds(std::uint64_t seed, int supervi
 
 namespace detail {
 
+template <class System>
 class World {
  public:
-  World(const thaw::IdLists& lists, std::int32_t items, const WorldOptions& options)
-      : o_(options), items_(items), rng_(options.seed, 0x776f726c64), lists_(lists) {}
+  using Statistics = typename System::Statistics;
+
+  World(const thaw::IdLists& lists, std::int32_t items, const WorldOptions& options,
+        const typename System::Options& statistics)
+      : o_(options), statistics_(statistics), items_(items), rng_(options.seed, 0x776f726c64), lists_(lists) {}
 
   thaw::Result<thaw::Done> add_to(TrainingRows& rows) {
     hide();
     const thaw::RatingGraph graph = thaw::RatingGraph::from_ratings(visible_, lists_.rows(), items_);
-    thaw::Result<Statistics> statistics = Statistics::fit(graph, o_.statistics);
+    thaw::Result<Statistics> statistics = Statistics::fit(graph, statistics_);
     if (!statistics) return statistics.fault();
-    prepare_popular(statistics.value());
     place_.assign(static_cast<std::size_t>(items_), -1);
     for (const std::int32_t user : supervised_) add_user(statistics.value(), user, rows);
     return thaw::Done{};
@@ -112,47 +116,35 @@ class World {
     }
     return size - (std::min)(away, size);
   }
-  void prepare_popular(const Statistics& s) {
-    mass_.clear();
-    double sum = 0;
-    for (std::int32_t item = 0; item < items_; ++item)
-      mass_.push_back(sum += std::pow(static_cast<double>(s.item_degree(item)), 0.75));
-  }
-  std::int32_t draw_popular() {
-    const double at = rng_.uniform() * mass_.back();
-    return static_cast<std::int32_t>(std::upper_bound(mass_.begin(), mass_.end() - 1, at) - mass_.begin());
-  }
 
   void add_user(const Statistics& s, std::int32_t user, TrainingRows& rows) {
     const Row& history = shown_[static_cast<std::size_t>(user)];
-    Row positives = hidden_[static_cast<std::size_t>(user)];
+    Row positives = hidden_[static_cast<std::size_t>(user)], also;
     std::erase_if(positives, [&](std::int32_t item) { return s.item_degree(item) == 0; });
-    if (positives.size() > kPositives) positives.resize(kPositives);
     if (positives.empty()) return;
-    Row drawn;
-    for (int i = 0; i < kPopular; ++i) drawn.push_back(draw_popular());
-    for (int i = 0; i < kUniform; ++i)
-      drawn.push_back(static_cast<std::int32_t>(rng_.below(static_cast<std::uint32_t>(items_))));
-    Row also = positives;
-    also.insert(also.end(), drawn.begin(), drawn.end());
-    pairs_.build(s, history, also);
-    for (std::size_t i = 0; i < pairs_.items().size(); ++i)
-      place_[static_cast<std::size_t>(pairs_.items()[i])] = static_cast<std::int32_t>(i);
-    for (int i = 0; i < kHard; ++i) {
-      const auto best = pairs_.best(static_cast<Evidence>(rng_.below(kEvidences)));
-      const double u = rng_.uniform();
-      if (!best.empty()) drawn.push_back(best[static_cast<std::size_t>(u * u * static_cast<double>(best.size()))]);
+    if (!System::kOwnCandidates) {
+      also = positives;
+      for (int i = 0; i < kNegatives; ++i)
+        also.push_back(static_cast<std::int32_t>(rng_.below(static_cast<std::uint32_t>(items_))));
     }
-    TrainingRows::User entry{rows.features.size() / kFeatures, 0, 0};
-    for (const std::int32_t item : positives) entry.positives += take(item, rows);
-    // What was touched, shown or not, is no negative.
-    for (const std::int32_t item : hidden_[static_cast<std::size_t>(user)]) place_[static_cast<std::size_t>(item)] = -1;
-    for (const std::int32_t item : drawn) entry.negatives += take(item, rows);
-    for (const std::int32_t item : pairs_.items()) place_[static_cast<std::size_t>(item)] = -1;
+    pairs_.build(s, user, history, also);
+    const std::vector<std::int32_t>& candidates = pairs_.items();
+    if (candidates.empty()) return;
+    for (std::size_t i = 0; i < candidates.size(); ++i)
+      place_[static_cast<std::size_t>(candidates[i])] = static_cast<std::int32_t>(i);
+    TrainingRows::User entry{rows.features.size() / System::kWidth, 0, 0};
+    for (const std::int32_t item : positives)
+      if (entry.positives < kPositives) entry.positives += take(item, rows);
+    // What was touched is no negative, taken or not.
+    for (const std::int32_t item : positives) place_[static_cast<std::size_t>(item)] = -1;
+    // Evenly among the candidates: another law would teach its own shape along with what people choose.
+    for (int i = 0; i < kNegatives; ++i)
+      entry.negatives += take(candidates[rng_.below(static_cast<std::uint32_t>(candidates.size()))], rows);
+    for (const std::int32_t item : candidates) place_[static_cast<std::size_t>(item)] = -1;
     if (entry.positives > 0 && entry.negatives > 0)
       rows.users.push_back(entry);
     else
-      rows.features.resize(entry.first * kFeatures);
+      rows.features.resize(entry.first * System::kWidth);
   }
   // Copies the row of a candidate, once.
   std::uint32_t take(std::int32_t item, TrainingRows& rows) {
@@ -164,26 +156,27 @@ class World {
     return 1;
   }
 
-  static constexpr std::size_t kPositives = 12;
-  static constexpr int kPopular = 30, kHard = 26, kUniform = 4;
+  static constexpr std::uint32_t kPositives = 12;
+  static constexpr int kNegatives = 60;
 
   WorldOptions o_;
+  typename System::Options statistics_;
   std::int32_t items_;
   thaw::Philox rng_;
   const thaw::IdLists& lists_;
   std::vector<Row> shown_, hidden_;
   std::vector<thaw::Rating> visible_;
   std::vector<std::int32_t> supervised_, place_;
-  std::vector<double> mass_;
-  PairFeatures pairs_;
+  typename System::Pairs pairs_;
 };
 
 }  // namespace detail
 
 // `lists`: what may be learnt from, a row for each user. Fails where nothing is left to fit.
-inline thaw::Result<thaw::Done> add_world(const thaw::IdLists& lists, std::int32_t items, const WorldOptions& options,
-                                          TrainingRows& rows) {
-  return detail::World(lists, items, options).add_to(rows);
+template <class System = BestSystem>
+thaw::Result<thaw::Done> add_world(const thaw::IdLists& lists, std::int32_t items, const WorldOptions& options,
+                                   TrainingRows& rows, const typename System::Options& statistics = {}) {
+  return detail::World<System>(lists, items, options, statistics).add_to(rows);
 }
 
 }  // namespace zero_shot

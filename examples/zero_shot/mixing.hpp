@@ -1,0 +1,105 @@
+// Interpolation measured: the pre-trained recommender with each of the others, weights from validation items.
+//
+// Beside it popularity with the same others at its own best weight: where that gains as much, the gain is popularity's.
+#pragma once
+
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "thaw/baselines/ease.hpp"
+#include "thaw/baselines/item_knn.hpp"
+#include "thaw/baselines/popularity.hpp"
+#include "thaw/baselines/random_walk.hpp"
+#include "zero_shot/interpolation.hpp"
+#include "zero_shot/other_models.hpp"
+#include "zero_shot/systems.hpp"
+
+namespace zero_shot {
+
+// A recommender with everything it needs, fitted to one target.
+template <class System>
+thaw::Result<Ask> pretrained(const thaw::RatingGraph& graph, const Network& network) {
+  auto statistics = System::Statistics::fit(graph, {});
+  if (!statistics) return statistics.fault();
+  const auto kept = std::make_shared<typename System::Statistics>(std::move(statistics.value()));
+  const auto scorer = std::make_shared<typename System::Scorer>(*kept, network);
+  return Ask([kept, scorer](const thaw::TopNQuery& q, std::span<const std::int32_t> items, std::span<float> out) {
+    (*scorer)(q.user, q.known, items, out);
+  });
+}
+
+namespace detail {
+
+// Both recommenders on training items for the weight, then on everything visible.
+struct Fits {
+  Ask valid, test;
+};
+template <class Make>
+thaw::Result<Fits> fit_both(const Target& valid, const Target& test, const Make& make) {
+  thaw::Result<Ask> first = make(valid.graph());
+  if (!first) return first.fault();
+  thaw::Result<Ask> second = make(test.graph());
+  if (!second) return second.fault();
+  return Fits{std::move(first.value()), std::move(second.value())};
+}
+
+inline thaw::Result<thaw::Done> print_mix(const char* name, const char* other_name, const Target& valid,
+                                          const Target& test, const Fits& first, const Fits& second) {
+  const auto tried = score_pairs(valid, first.valid, second.valid);
+  if (!tried) return tried.fault();
+  const auto weight = choose_weight(tried.value(), valid);
+  if (!weight) return weight.fault();
+  const auto pairs = score_pairs(test, first.test, second.test);
+  if (!pairs) return pairs.fault();
+  const auto mixed = test.measure(Mixed(pairs.value(), weight.value()));
+  const auto half = test.measure(Mixed(pairs.value(), 0.5));
+  const auto alone = test.measure(Mixed(pairs.value(), 0));
+  if (!mixed || !half || !alone) return (!mixed ? mixed : !half ? half : alone).fault();
+  const auto gain = thaw::compare(mixed.value(), alone.value(), "NDCG@20", {.resamples = 2000});
+  if (!gain) return gain.fault();
+  std::printf(
+      "  %-11s alone %.4f / %.4f; with %-10s weight %.1f: %.4f / %.4f (weight 0.5: %.4f / %.4f), NDCG@20 %+.4f "
+      "[%+.4f, %+.4f]\n",
+      other_name, alone.value().mean("Recall@20"), alone.value().mean("NDCG@20"), name, weight.value(),
+      mixed.value().mean("Recall@20"), mixed.value().mean("NDCG@20"), half.value().mean("Recall@20"),
+      half.value().mean("NDCG@20"), gain.value().mean, gain.value().lower, gain.value().upper);
+  return thaw::Done{};
+}
+
+}  // namespace detail
+
+// One line for each other model, and one for popularity in place of the network.
+template <class System>
+thaw::Result<thaw::Done> print_interpolations(const thaw::SplitLists& split, const std::vector<std::string>& others,
+                                              const Network& network, const TargetOptions& options) {
+  thaw::SplitLists with_validation = split;
+  ensure_validation(with_validation);
+  TargetOptions validation = options;
+  validation.validation = true;
+  const Target valid(with_validation, validation), test(split, options);
+  const auto ours =
+      detail::fit_both(valid, test, [&](const thaw::RatingGraph& graph) { return pretrained<System>(graph, network); });
+  if (!ours) return ours.fault();
+  const auto popularity =
+      detail::fit_both(valid, test, [](const thaw::RatingGraph& graph) { return other_model("popularity", graph); });
+  if (!popularity) return popularity.fault();
+  std::printf("%s: interpolation, Recall@20 / NDCG@20, %zu users\n", split.name.c_str(), test.users());
+  for (const std::string& name : others) {
+    const auto other =
+        detail::fit_both(valid, test, [&](const thaw::RatingGraph& graph) { return other_model(name, graph); });
+    if (!other) return other.fault();
+    thaw::Result<thaw::Done> done =
+        detail::print_mix(System::kName, name.c_str(), valid, test, ours.value(), other.value());
+    if (!done) return done;
+    done = detail::print_mix("popularity", name.c_str(), valid, test, popularity.value(), other.value());
+    if (!done) return done;
+    std::fflush(stdout);
+  }
+  return thaw::Done{};
+}
+
+}  // namespace zero_shot
