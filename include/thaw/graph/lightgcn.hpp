@@ -1,0 +1,399 @@
+// LightGcn: embeddings of users and items by propagation over their interactions, trained with BPR (He et al., SIGIR
+// 2020).
+//
+//   auto model = thaw::LightGcn::make(interactions, {.layers = 3, .threads = 2});
+//   for (thaw::Index s = 0; s < model.value().steps_per_epoch(); ++s) loss = model.value().step();
+//   model.value().final_vectors(vectors);                          // (users + items, width), for DotScorer
+//
+//   final = (e + P e + ... + P^layers e) / (layers + 1)            P: PropagationGraph, e: what is trained
+//   loss  = mean of softplus(<u, other> - <u, liked>) + regularization / (2 batch) * sum of |e|^2 over the batch's rows
+//
+// A step is one fused pass with Adam and computes what the composition of propagate() computes: forward, the last layer
+// only for rows of the batch, as is the first of the backward pass; the last backward layer feeds Adam strip by strip.
+// Same numbers for any number of threads. Nothing is allocated after the first step. Not for graphs that do not fit
+// into memory, and users without a row need another method. Keeps a reference to the interactions.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "thaw/backend/kernels/vector_math_optimizer.hpp"
+#include "thaw/backend/kernels/vector_math_rows.hpp"
+#include "thaw/backend/threads.hpp"
+#include "thaw/core/error.hpp"
+#include "thaw/graph/bpr_triples.hpp"
+#include "thaw/graph/propagation_graph.hpp"
+
+#define THAW_KERNEL_FILE "thaw/graph/kernels/bpr_body.hpp"
+#include "thaw/backend/kernels/for_each_isa.hpp"
+
+namespace thaw::inline v0 {
+
+struct LightGcnOptions {
+  Index width = 64;
+  int layers = 3;
+  Index batch = 2048;  // triples of a step
+  double learning_rate = 1e-3;
+  double regularization = 1e-4;
+  double deviation = 0.1;  // of the normal start
+  BprDraw draw = BprDraw::users;
+  std::uint64_t seed = 1;
+  int threads = 1;
+};
+
+class LightGcn {
+ public:
+  // All that changes while training; in an order of its own, for a checkpoint of the same options.
+  struct State {
+    std::vector<float> weights, first, second;  // embeddings and Adam's two means
+    std::int64_t steps = 0;
+  };
+
+  // Errors: a setting out of range, nobody who has both an item and one she did not touch.
+  static Result<LightGcn> make(const Interactions& x, const LightGcnOptions& options) {
+    const LightGcnOptions& o = options;
+    if (o.width < 1 || o.width > 4096 || o.layers < 1 || o.layers > 16 || o.batch < 1 || o.batch > (Index{1} << 24) ||
+        o.threads < 1 || !(o.learning_rate > 0) || !(o.regularization >= 0) || !(o.deviation > 0)) {
+      return make_fault(FaultKind::out_of_range, "LightGcn: width ", o.width, ", layers ", o.layers, ", batch ",
+                        o.batch, ", threads ", o.threads, ", rate ", o.learning_rate, ", regularization ",
+                        o.regularization, ", deviation ", o.deviation,
+                        "; width is 1 to 4096, layers 1 to 16, batch 1 to 16777216, the others positive");
+    }
+    LightGcn model(x, options);
+    if (!model.triples_.drawable())
+      return make_fault(FaultKind::out_of_range, "LightGcn: none of ", x.user_count(),
+                        " users has both an item and one she did not touch; there is nothing to rank");
+    model.start();
+    return model;
+  }
+
+  const PropagationGraph& graph() const { return graph_; }
+  const BprTriples& triples() const { return triples_; }
+  Index width() const { return o_.width; }
+  Index steps_per_epoch() const { return (graph_.edges() / 2 + o_.batch - 1) / o_.batch; }
+  std::int64_t steps() const { return state_.steps; }
+  void set_learning_rate(double rate) { o_.learning_rate = rate; }
+
+  // One batch; its loss before the update.
+  double step() {
+    draw_batch();
+    for (int k = 1; k < o_.layers; ++k) spread(k - 1, k);
+    const double squares = read_rows();
+    const double loss = rank_loss();
+    const AdamStep adam = AdamStep::at(++state_.steps, o_.learning_rate);
+    spread_and_update(back_propagate(), adam);
+    for (const std::int32_t node : touched_) slot_of_[at(node)] = -1;
+    return loss + 0.5 * o_.regularization * squares / static_cast<double>(o_.batch);
+  }
+
+  // What is scored with, (users + items, width), users first.
+  void final_vectors(std::span<float> out) {
+    check_room(out);
+    for (int k = 1; k < o_.layers; ++k) spread(k - 1, k);
+    in_parallel(o_.threads, [&](int t) {
+      std::vector<float> row(at(padded_));
+      for (Index v = graph_.nodes() * t / o_.threads; v < graph_.nodes() * (t + 1) / o_.threads; ++v) {
+        final_row(v, row.data());
+        std::copy_n(row.data(), o_.width, out.data() + v * o_.width);
+      }
+    });
+  }
+  // What is trained, (users + items, width).
+  void own_vectors(std::span<float> out) const {
+    check_room(out);
+    for (Index v = 0; v < graph_.nodes(); ++v)
+      for (Index j = 0; j < o_.width; ++j) out[at(v * o_.width + j)] = state_.weights[at(place(v, j))];
+  }
+
+  const State& state() const { return state_; }
+  // Goes on from a saved state. Errors: sizes of another graph or width.
+  Result<Done> restore(State state) {
+    const std::size_t size = state_.weights.size();
+    if (state.weights.size() != size || state.first.size() != size || state.second.size() != size || state.steps < 0)
+      return make_fault(FaultKind::mismatch, "LightGcn: a state of ", state.weights.size(), ", ", state.first.size(),
+                        " and ", state.second.size(), " numbers, this model has ", size,
+                        "; resume with the data and options that the run began with");
+    state_ = std::move(state);
+    scale_weights();
+    return Done{};
+  }
+
+ private:
+  static constexpr Index kStrip = 128;  // rows that are propagated and updated while they are in the cache
+
+  static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+  using Table = std::vector<float>;
+
+  LightGcn(const Interactions& x, const LightGcnOptions& o)
+      : o_(o), isa_(detect_isa()), graph_(x), triples_(x, {.draw = o.draw, .seed = o.seed}) {
+    padded_ = (o.width + 15) / 16 * 16;
+    block_ = padded_ % kBlock == 0 ? Index{kBlock} : padded_;
+    const auto size = at(graph_.nodes() * padded_);
+    state_.weights.assign(size, 0.0f);
+    state_.first.assign(size, 0.0f);
+    state_.second.assign(size, 0.0f);
+    layers_.assign(at((std::max)(3, o.layers)), Table(size, 0.0f));
+    const Index most = (std::min)(3 * o.batch, graph_.nodes());
+    batch_.resize(at(o.batch));
+    slots_.resize(at(3 * o.batch));
+    slope_.resize(at(o.batch));
+    slot_of_.assign(at(graph_.nodes()), -1);
+    touched_.reserve(at(most));
+    often_.resize(at(most));
+    rows_.resize(at(most * padded_));
+    gradient_.resize(rows_.size());
+    squares_.resize(at(most));
+    losses_.resize(at(o.batch));
+    range_.resize(at(most * 2 * o.threads));
+    strips_.resize(at(kStrip * block_ * o.threads));
+    const float* const s = graph_.scale<float>();
+    for (Index v = 0; v < graph_.nodes(); ++v) {
+      square_scale_.push_back(s[v] * s[v]);
+      root_degree_.push_back(s[v] > 0 ? 1 / s[v] : 0.0f);
+    }
+  }
+  void start() {
+    const Key key = Key{o_.seed}.fold(0x656d6265);
+    for (Index v = 0; v < graph_.nodes(); ++v) {
+      Philox rng(key.bits, static_cast<std::uint64_t>(v));
+      for (Index j = 0; j < o_.width; ++j)
+        state_.weights[at(place(v, j))] = static_cast<float>(o_.deviation * rng.normal());
+    }
+    scale_weights();
+  }
+
+  // Tables are cut into blocks of columns, each (nodes, block): what a pass reads at random is smaller by that much.
+  Index place(Index node, Index column) const {
+    return (column / block_) * graph_.nodes() * block_ + node * block_ + column % block_;
+  }
+  Index blocks() const { return padded_ / block_; }
+  Index block_start(Index b) const { return b * graph_.nodes() * block_; }
+  void check_room(std::span<const float> out) const {
+    require(out.size() == at(graph_.nodes() * o_.width), "LightGcn: room for ", out.size(), " numbers of ",
+            graph_.nodes(), " vectors of width ", o_.width);
+  }
+
+  // layers_[0] = D^-1/2 e
+  void scale_weights() {
+    for (Index b = 0; b < blocks(); ++b)
+      THAW_DISPATCH(isa_, scale_rows(graph_.nodes(), block_, graph_.scale<float>(),
+                                     state_.weights.data() + block_start(b), layers_[0].data() + block_start(b)));
+  }
+  // work(begin, end, thread) for stretches of rows that a thread owns, users' and items' in turn.
+  template <class Work>
+  void over_parts(const Work& work) const {
+    in_parallel(o_.threads, [&](int t) {
+      const auto part = graph_.part(t, o_.threads);
+      work(part.user_begin, part.user_end, t);
+      work(part.item_begin, part.item_end, t);
+    });
+  }
+  // layers_[to] = D^-1 A layers_[from]: scaled tables stay scaled.
+  void spread(int from, int to) {
+    over_parts([&](Index begin, Index end, int) {
+      for (Index b = 0; b < blocks(); ++b)
+        graph_.sum_rows(isa_, begin, end, layers_[at(from)].data() + block_start(b), block_, block_,
+                        static_cast<const float*>(nullptr), square_scale_.data(),
+                        layers_[at(to)].data() + block_start(b) + begin * block_);
+    });
+  }
+
+  // The triples of this step, and every node that they name once, in the order of its first appearance.
+  void draw_batch() {
+    const auto step = static_cast<std::uint64_t>(state_.steps);
+    in_parallel(o_.threads, [&](int t) {
+      for (Index i = o_.batch * t / o_.threads; i < o_.batch * (t + 1) / o_.threads; ++i)
+        batch_[at(i)] = triples_.at(step, static_cast<std::uint64_t>(i));
+    });
+    touched_.clear();
+    const auto slot = [&](Index node) {
+      std::int32_t& s = slot_of_[at(node)];
+      if (s < 0) {
+        s = static_cast<std::int32_t>(touched_.size());
+        touched_.push_back(static_cast<std::int32_t>(node));
+        often_[at(s)] = 0;
+      }
+      often_[at(s)] += 1;
+      return static_cast<Index>(s);
+    };
+    for (Index i = 0; i < o_.batch; ++i) {
+      const BprTriple& triple = batch_[at(i)];
+      slots_[at(3 * i)] = slot(triple.user);
+      slots_[at(3 * i + 1)] = slot(graph_.users() + triple.liked);
+      slots_[at(3 * i + 2)] = slot(graph_.users() + triple.other);
+    }
+  }
+  Index touched() const { return static_cast<Index>(touched_.size()); }
+
+  // out (padded) = the final vector of a node; layers 1 .. layers - 1 are in their tables.
+  void final_row(Index v, float* out) const {
+    const float share = 1.0f / static_cast<float>(o_.layers + 1);
+    const int last = o_.layers - 1;
+    for (Index b = 0; b < blocks(); ++b) {
+      float* const to = out + b * block_;
+      graph_.sum_rows(isa_, v, v + 1, layers_[at(last)].data() + block_start(b), block_, block_,
+                      static_cast<const float*>(nullptr), graph_.scale<float>(), to);
+      const Index row = block_start(b) + v * block_;
+      for (int k = 1; k <= last; ++k) axpy(isa_, block_, root_degree_[at(v)], layers_[at(k)].data() + row, to);
+      axpy(isa_, block_, 1.0f, state_.weights.data() + row, to);
+      affine(isa_, block_, share, 0.0f, to, to);
+    }
+  }
+  // Final vectors of the touched nodes; the sum of |e|^2 over the batch.
+  double read_rows() {
+    in_parallel(o_.threads, [&](int t) {
+      for (Index i = t; i < touched(); i += o_.threads) {
+        const Index v = touched_[at(i)];
+        final_row(v, rows_.data() + i * padded_);
+        float sum = 0;
+        for (Index b = 0; b < blocks(); ++b)
+          sum += sum_of_squares(isa_, block_, state_.weights.data() + block_start(b) + v * block_);
+        squares_[at(i)] = sum * often_[at(i)];
+      }
+    });
+    double squares = 0;
+    for (Index i = 0; i < touched(); ++i) squares += static_cast<double>(squares_[at(i)]);
+    return squares;
+  }
+  // The ranking loss; gradient_ = its gradient by the final vectors over layers + 1.
+  double rank_loss() {
+    const detail::BprBatch batch{o_.batch, slots_.data(), rows_.data(), padded_};
+    const double share = 1 / (static_cast<double>(o_.batch) * (o_.layers + 1));
+    in_parallel(o_.threads, [&](int t) {
+      const Index begin = o_.batch * t / o_.threads, end = o_.batch * (t + 1) / o_.threads;
+      THAW_DISPATCH(isa_, bpr_differences(batch, begin, end, slope_.data()));
+      for (Index i = begin; i < end; ++i) {
+        const auto d = static_cast<double>(slope_[at(i)]);
+        losses_[at(i)] = d > 0 ? d + std::log1p(std::exp(-d)) : std::log1p(std::exp(d));
+        slope_[at(i)] = static_cast<float>(share / (1 + std::exp(-d)));
+      }
+    });
+    std::fill_n(gradient_.begin(), touched() * padded_, 0.0f);
+    const Index lines = padded_ / 16;  // every thread has its own columns
+    in_parallel(o_.threads, [&](int t) {
+      const Index begin = lines * t / o_.threads * 16, end = lines * (t + 1) / o_.threads * 16;
+      THAW_DISPATCH(isa_, bpr_gradients(batch, begin, end, slope_.data(), gradient_.data()));
+    });
+    double loss = 0;
+    for (const double l : losses_) loss += l;
+    return loss / static_cast<double>(o_.batch);
+  }
+
+  // With g = gradient_ and H = g + P (g + P (g + ...)): the table q = D^-1/2 H before the last product.
+  int back_propagate() {
+    Index edges = 0;
+    for (const std::int32_t v : touched_) edges += graph_.degree(v);
+    const bool few = o_.layers > 1 && 3 * edges < graph_.edges();
+    int now = 1, done = few ? 1 : 0;
+    if (few) {
+      scatter(now);
+    } else {
+      now = 2;
+      clear(now);
+      add_batch(now);
+    }
+    for (; done < o_.layers - 1; ++done) {
+      const int next = 3 - now;
+      spread(now, next);
+      add_batch(next);
+      now = next;
+    }
+    return now;
+  }
+  void clear(int table) {
+    over_parts([&](Index begin, Index end, int) {
+      for (Index b = 0; b < blocks(); ++b)
+        std::fill(layers_[at(table)].begin() + block_start(b) + begin * block_,
+                  layers_[at(table)].begin() + block_start(b) + end * block_, 0.0f);
+    });
+  }
+  // layers_[table] += D^-1/2 g
+  void add_batch(int table) {
+    in_parallel(o_.threads, [&](int t) {
+      for (Index i = t; i < touched(); i += o_.threads) {
+        const Index v = touched_[at(i)];
+        for (Index b = 0; b < blocks(); ++b)
+          axpy(isa_, block_, graph_.scale<float>()[v], gradient_.data() + i * padded_ + b * block_,
+               layers_[at(table)].data() + block_start(b) + v * block_);
+      }
+    });
+  }
+  // layers_[table] = D^-1/2 (g + P g) from the rows of the batch alone; a thread writes to the nodes that it owns.
+  void scatter(int table) {
+    clear(table);
+    in_parallel(o_.threads, [&](int t) {
+      const auto part = graph_.part(t, o_.threads);
+      std::pair<Index, Index>* const range = range_.data() + t * touched();
+      for (Index i = 0; i < touched(); ++i) {
+        const Index v = touched_[at(i)];
+        const auto row = graph_.row(v);
+        const bool is_user = v < graph_.users();
+        const auto low = std::lower_bound(row.begin(), row.end(), is_user ? part.item_begin : part.user_begin);
+        const auto high = std::lower_bound(low, row.end(), is_user ? part.item_end : part.user_end);
+        range[i] = {low - row.begin(), high - low};
+      }
+      for (Index b = 0; b < blocks(); ++b)
+        for (Index i = 0; i < touched(); ++i) {
+          const Index v = touched_[at(i)];
+          THAW_DISPATCH(isa_, add_row_to_rows(graph_.row(v).data() + range[i].first, range[i].second, block_,
+                                              graph_.scale<float>()[v], square_scale_.data(),
+                                              gradient_.data() + i * padded_ + b * block_,
+                                              layers_[at(table)].data() + block_start(b)));
+        }
+    });
+    add_batch(table);
+  }
+  // The last product, g and the decay, then Adam, strip by strip; layers_[0] follows the weights.
+  void spread_and_update(int from, const AdamStep& adam) {
+    const auto decay = static_cast<float>(o_.regularization / static_cast<double>(o_.batch));
+    const float* const scale = graph_.scale<float>();
+    over_parts([&](Index begin, Index end, int t) {
+      float* const strip = strips_.data() + t * kStrip * block_;
+      for (Index b = 0; b < blocks(); ++b)
+        for (Index top = begin; top < end; top += kStrip) {
+          const Index bottom = (std::min)(end, top + kStrip), first = block_start(b) + top * block_;
+          graph_.sum_rows(isa_, top, bottom, layers_[at(from)].data() + block_start(b), block_, block_,
+                          static_cast<const float*>(nullptr), scale, strip);
+          float* const weights = state_.weights.data() + first;
+          for (Index v = top; v < bottom; ++v) {
+            const Index slot = slot_of_[at(v)];
+            if (slot < 0) continue;
+            float* const row = strip + (v - top) * block_;
+            axpy(isa_, block_, 1.0f, gradient_.data() + slot * padded_ + b * block_, row);
+            axpy(isa_, block_, decay * often_[at(slot)], weights + (v - top) * block_, row);
+          }
+          adam_update(isa_, (bottom - top) * block_, adam, strip, weights, state_.first.data() + first,
+                      state_.second.data() + first);
+          THAW_DISPATCH(isa_, scale_rows(bottom - top, block_, scale + top, weights, layers_[0].data() + first));
+        }
+    });
+  }
+
+  static constexpr Index kBlock = 32;
+
+  LightGcnOptions o_;
+  Isa isa_;
+  PropagationGraph graph_;
+  BprTriples triples_;
+  Index padded_ = 0, block_ = 0;
+  State state_;                                    // (nodes, padded) each, by blocks of columns
+  std::vector<Table> layers_;                      // D^-1/2 times each layer; backward, the tables behind the first
+  std::vector<float> square_scale_, root_degree_;  // 1 / degree, sqrt(degree)
+
+  std::vector<BprTriple> batch_;
+  std::vector<Index> slots_;                    // (batch, 3)
+  std::vector<float> slope_;                    // (batch)
+  std::vector<double> losses_;                  // (batch)
+  std::vector<std::int32_t> slot_of_;           // (nodes) place among the touched, or -1
+  std::vector<std::int32_t> touched_;           // nodes of the batch
+  std::vector<float> often_, squares_;          // of each touched node: times in the batch, |e|^2 times that
+  std::vector<float> rows_, gradient_;          // (touched, padded)
+  std::vector<float> strips_;                   // (threads, kStrip, block)
+  std::vector<std::pair<Index, Index>> range_;  // (threads, touched) neighbours that a thread owns
+};
+
+}  // namespace thaw::inline v0
