@@ -27,7 +27,9 @@ namespace hyperrs {
 
 struct BestOptions {
   thaw::Index codes = 64, interest = 128, width = 64;
-  double rate = 1e-3;
+  double rate = 1e-3;              // up to twice that where there are many records, see training_rate
+  double rating_rate = 3e-4;       // instead, of ratings
+  double square_until = 0.5;       // stars of an error in training; beyond, the loss grows as the error itself
   double halves_after = 300;       // steps; the rate falls as 1 / (1 + steps / this)
   double inner_rate = 0.02;        // where the learned rates of weights start, over the loss's curvature
   double vector_rate = 0.03;       // where those of the vector start

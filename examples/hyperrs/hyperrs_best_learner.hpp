@@ -60,7 +60,7 @@ class BlendLearner : public Learner {
     pack(batch, candidates(batch));
     const double users = static_cast<double>(batch.size());
     const double loss = model_.step(
-        best_.rate, [&](const auto& net, auto& tape) { return thaw::scale(meta_loss(net, tape), 1 / users); });
+        training_rate(), [&](const auto& net, auto& tape) { return thaw::scale(meta_loss(net, tape), 1 / users); });
     average();
     refresh();
     return loss;
@@ -127,8 +127,16 @@ class BlendLearner : public Learner {
 
   // Ratings start from their means exactly: a vector drawn by chance would be an error of a tenth of a star.
   static BestOptions for_objective(BestOptions options, Objective objective) {
-    if (objective == Objective::rating) options.weight_spread = options.vector_spread = 0;
+    if (objective != Objective::rating) return options;
+    options.weight_spread = options.vector_spread = 0;
+    options.rate = options.rating_rate;
     return options;
+  }
+  // Chosen on validation users: what is learnt of more records is less of it chance, and may be learnt faster.
+  double training_rate() const {
+    if (!ranks()) return best_.rate;
+    const auto records = static_cast<double>(evidence_->interactions().by_user.ids.size());
+    return best_.rate * (std::clamp)(std::sqrt(records / 100'000), 1.0, 2.0);
   }
 
   // The support items of some users one after another; each user's shares of them, and by how much of hers each of
@@ -329,7 +337,7 @@ class BlendLearner : public Learner {
     }
     const FloatVar scores = thaw::add(scores_of(fast), view(context, hidden_, cells));
     if (ranks()) return reachable_loss(scores, context);
-    return blend_loss(objective_, scores, view(context, query_targets_, cells), view(context, query_labels_, cells));
+    return huber_loss(scores, context);
   }
   // A column is one record of one user.
   void forget_records(Support& support, thaw::Philox& rng) const {
@@ -344,6 +352,23 @@ class BlendLearner : public Learner {
     auto* none = arena.take<std::int32_t>(ids.count);
     std::fill(none, none + ids.count, -1);
     ids.ids = none;
+  }
+  // Sum over users of the targets' Huber losses: what is asked for in the end is the absolute error. Its gradient is
+  // that of halved squares with each target over what its error exceeds the square part by.
+  FloatVar huber_loss(const FloatVar& scores, Backend::Context& context) {
+    const auto bend = static_cast<float>(best_.square_until);
+    double value = 0, surrogate = 0;
+    for (std::size_t c = 0; c < query_targets_.size(); ++c) {
+      float& target = query_targets_[c];
+      if (target == 0) continue;
+      const float error = std::fabs(scores.data[c] - query_labels_[c]);
+      value += static_cast<double>(target * (error <= bend ? error * error / 2 : bend * (error - bend / 2)));
+      target *= (error <= bend ? 1 : bend / error) / 2;
+      surrogate += static_cast<double>(target * error * error);
+    }
+    return thaw::shift(blend_loss(objective_, scores, view(context, query_targets_, scores.shape),
+                                  view(context, query_labels_, scores.shape)),
+                       value - surrogate);
   }
   // Sum over users of the targets' -log(p + reach), p the softmax: what is out of reach of a short list pulls little.
   // Its gradient is that of the plain loss with each target times p / (p + reach).
