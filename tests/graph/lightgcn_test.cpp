@@ -1,0 +1,229 @@
+#include "thaw/graph/lightgcn.hpp"
+
+#include "tests/heap_counter.hpp"
+#include "tests/ops/fixture.hpp"
+#include "thaw/graph/dot_scorer.hpp"
+#include "thaw/graph/propagate.hpp"
+
+using namespace thaw_test;
+
+namespace {
+
+thaw::Interactions skewed_interactions(std::int32_t users, std::int32_t items, int count, std::uint64_t seed) {
+  thaw::Philox rng(seed);
+  std::vector<thaw::Rating> ratings;
+  for (int i = 0; i < count; ++i) {
+    const double place = rng.uniform();
+    ratings.push_back({static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(users - 1))),
+                       static_cast<std::int32_t>(place * place * (items - 1)), 1});
+  }
+  return thaw::Interactions::from_graph(thaw::RatingGraph::from_ratings(ratings, users, items)).value();
+}
+
+// Users and items of three groups who meet inside their own group only.
+thaw::Interactions three_groups() {
+  thaw::Philox rng(2);
+  std::vector<thaw::Rating> ratings;
+  for (std::int32_t user = 0; user < 90; ++user)
+    for (int i = 0; i < 8; ++i) ratings.push_back({user, user % 3 + 3 * static_cast<std::int32_t>(rng.below(20)), 1});
+  return thaw::Interactions::from_graph(thaw::RatingGraph::from_ratings(ratings, 90, 60)).value();
+}
+
+// The loss of a batch as a composition of operations, in double.
+template <class T>
+T composed_loss(const thaw::PropagationGraph& graph, const T& e, const std::vector<thaw::BprTriple>& batch,
+                const thaw::LightGcnOptions& o, std::vector<std::int32_t>& ids) {
+  const auto n = static_cast<Index>(batch.size());
+  ids.clear();
+  for (const auto& t : batch) ids.push_back(t.user);
+  for (const auto& t : batch) ids.push_back(static_cast<std::int32_t>(graph.users()) + t.liked);
+  for (const auto& t : batch) ids.push_back(static_cast<std::int32_t>(graph.users()) + t.other);
+  const T final_rows = thaw::propagated_mean(graph, e, o.layers);
+  const thaw::Bags user{ids.data(), nullptr, n}, liked{ids.data() + n, nullptr, n},
+      other{ids.data() + 2 * n, nullptr, n};
+  const T u = thaw::gather(final_rows, user);
+  const T difference = thaw::sub(thaw::gather(final_rows, other), thaw::gather(final_rows, liked));
+  const T logits = thaw::sum_to(thaw::mul(u, difference), thaw::Shape{n, 1});
+  const T ranking = thaw::scale(thaw::sum(thaw::log(thaw::shift(thaw::exp(logits), 1))), 1.0 / static_cast<double>(n));
+  const T own = thaw::gather(e, thaw::Bags{ids.data(), nullptr, 3 * n});
+  return thaw::add(ranking,
+                   thaw::scale(thaw::sum(thaw::square(own)), o.regularization / (2.0 * static_cast<double>(n))));
+}
+
+// Adam in double on the gradient of the composition.
+struct ByComposition {
+  std::vector<double> e, m, v;
+  double loss = 0;
+
+  void step(const thaw::PropagationGraph& graph, const thaw::BprTriples& triples, const thaw::LightGcnOptions& o,
+            int t) {
+    Host host;
+    std::vector<thaw::BprTriple> batch(static_cast<std::size_t>(o.batch));
+    triples.batch(static_cast<std::uint64_t>(t), batch);
+    thaw::Tape<double> tape(host.context);
+    A start = host.zeros({graph.nodes(), o.width});
+    std::copy(e.begin(), e.end(), start.begin());
+    const V leaf = tape.leaf(start);
+    std::vector<std::int32_t> ids;
+    const V l = composed_loss(graph, leaf, batch, o, ids);
+    loss = l.item();
+    const A g = thaw::gradient(l, leaf);
+    for (std::size_t i = 0; i < e.size(); ++i) {
+      const double slope = g[static_cast<Index>(i)];
+      m[i] = 0.9 * m[i] + 0.1 * slope;
+      v[i] = 0.999 * v[i] + 0.001 * slope * slope;
+      const double root = std::sqrt(v[i] / (1 - std::pow(0.999, t + 1)));
+      e[i] -= o.learning_rate * m[i] / (1 - std::pow(0.9, t + 1)) / (root + 1e-8);
+    }
+  }
+};
+
+// Small batches take the scattered path, large ones the gathered one.
+TEST_CASE("LightGcn: a fused step is the composition with Adam, for layers, widths, batches and threads") {
+  const thaw::Interactions x = skewed_interactions(80, 120, 900, 3);
+  struct Case {
+    Index width;
+    int layers;
+    Index batch;
+    int threads;
+  };
+  for (const Case c : {Case{64, 3, 8, 2}, Case{64, 3, 300, 1}, Case{32, 1, 20, 1}, Case{40, 2, 4, 3}, Case{16, 4, 6, 2},
+                       Case{5, 3, 50, 1}, Case{64, 5, 3, 1}}) {
+    const thaw::LightGcnOptions o{.width = c.width,
+                                  .layers = c.layers,
+                                  .batch = c.batch,
+                                  .learning_rate = 0.01,
+                                  .regularization = 0.05,
+                                  .seed = 4,
+                                  .threads = c.threads};
+    auto made = thaw::LightGcn::make(x, o);
+    CHECK(made.ok());
+    if (!made) return;
+    thaw::LightGcn& model = made.value();
+    const auto size = static_cast<std::size_t>(model.graph().nodes() * c.width);
+    std::vector<float> own(size), final_rows(size);
+    model.own_vectors(own);
+    ByComposition reference{{own.begin(), own.end()}, std::vector<double>(size), std::vector<double>(size)};
+    CAPTURE(c.width);
+    CAPTURE(c.layers);
+    CAPTURE(c.batch);
+    for (int t = 0; t < 4; ++t) {
+      const double loss = model.step();
+      reference.step(model.graph(), model.triples(), o, t);
+      CHECK(loss == doctest::Approx(reference.loss).epsilon(1e-5));
+    }
+    model.own_vectors(own);
+    model.final_vectors(final_rows);
+    Host host;
+    A e = host.zeros({model.graph().nodes(), c.width});
+    std::copy(reference.e.begin(), reference.e.end(), e.begin());
+    const A expected = thaw::propagated_mean(model.graph(), e, c.layers);
+    // Adam divides a gradient by its own size, so rounding shows where a gradient is tiny: most must agree closely.
+    double worst = 0, sum = 0, worst_final = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      const double d = std::fabs(static_cast<double>(own[i]) - reference.e[i]);
+      worst = std::fmax(worst, d);
+      sum += d;
+      worst_final =
+          std::fmax(worst_final, std::fabs(static_cast<double>(final_rows[i]) - expected[static_cast<Index>(i)]));
+    }
+    CHECK(sum / static_cast<double>(size) < 2e-6);
+    CHECK(worst < 1e-3);
+    CHECK(worst_final < 1e-3);
+  }
+}
+
+TEST_CASE("LightGcn: threads change nothing, a restored state goes on bit for bit, no allocation in a step") {
+  const thaw::Interactions x = skewed_interactions(300, 400, 6000, 9);
+  const auto run = [&](int threads, int steps) {
+    auto model = thaw::LightGcn::make(x, {.batch = 64, .seed = 5, .threads = threads});
+    for (int s = 0; s < steps; ++s) model.value().step();
+    return model.value().state();
+  };
+  const auto one = run(1, 20), two = run(2, 20);
+  CHECK(one.weights == two.weights);
+  CHECK(one.second == two.second);
+  auto model = thaw::LightGcn::make(x, {.batch = 64, .seed = 5});
+  CHECK(model.ok());
+  if (!model) return;
+  CHECK(model.value().restore(run(1, 12)).ok());
+  const long before = heap_allocations();
+  for (int s = 12; s < 20; ++s) model.value().step();
+  CHECK(heap_allocations() == before);
+  CHECK(model.value().state().weights == one.weights);
+  CHECK(model.value().steps() == 20);
+  thaw::LightGcn::State wrong = one;
+  wrong.first.pop_back();
+  CHECK(!model.value().restore(wrong));
+}
+
+TEST_CASE("LightGcn: groups that never meet are told apart") {
+  const thaw::Interactions x = three_groups();
+  auto model = thaw::LightGcn::make(x, {.width = 16, .batch = 128, .learning_rate = 0.02});
+  CHECK(model.ok());
+  if (!model) return;
+  double first = 0, last = 0;
+  for (int s = 0; s < 150; ++s) {
+    last = model.value().step();
+    if (s == 0) first = last;
+  }
+  CHECK(first == doctest::Approx(std::log(2.0)).epsilon(0.05));
+  CHECK(last < 0.5 * first);
+  std::vector<float> vectors(150 * 16);
+  model.value().final_vectors(vectors);
+  const thaw::DotScorer scorer(vectors, 90, 16);
+  CHECK(scorer.item_count() == 60);
+  std::vector<std::int32_t> items;
+  for (std::int32_t i = 0; i < 60; ++i) items.push_back(i);
+  std::vector<float> out(60);
+  int right = 0;
+  for (std::int32_t user = 0; user < 90; ++user) {
+    scorer.score(user, items, out);
+    const auto best = static_cast<std::int32_t>(std::max_element(out.begin(), out.end()) - out.begin());
+    right += best % 3 == user % 3 ? 1 : 0;
+  }
+  CHECK(right == 90);
+}
+
+TEST_CASE("BprTriples: an item of hers, one that is not, every step its own; users or interactions alike") {
+  const thaw::Interactions x = skewed_interactions(50, 70, 400, 1);
+  const thaw::BprTriples by_user(x, {.seed = 3}), by_edge(x, {.draw = thaw::BprDraw::interactions, .seed = 3});
+  std::vector<double> users(50, 0.0), edges(50, 0.0), others(70, 0.0);
+  constexpr int kDraws = 100'000;
+  for (int i = 0; i < kDraws; ++i) {
+    const auto t = by_user.at(7, static_cast<std::uint64_t>(i));
+    const auto own = x.by_user.row(t.user);
+    CHECK(std::binary_search(own.begin(), own.end(), t.liked));
+    CHECK(!std::binary_search(own.begin(), own.end(), t.other));
+    users[static_cast<std::size_t>(t.user)] += 1;
+    edges[static_cast<std::size_t>(by_edge.at(7, static_cast<std::uint64_t>(i)).user)] += 1;
+  }
+  const auto total = static_cast<double>(x.by_user.ids.size());
+  double active = 0;
+  for (std::int32_t u = 0; u < 50; ++u) active += x.by_user.row(u).empty() ? 0 : 1;
+  for (std::int32_t u = 0; u < 50; ++u) {
+    const auto degree = static_cast<double>(x.by_user.row(u).size());
+    const double alike = degree > 0 ? kDraws / active : 0, by_degree = kDraws * degree / total;
+    CHECK(std::fabs(users[static_cast<std::size_t>(u)] - alike) <= 5 * std::sqrt(alike));
+    CHECK(std::fabs(edges[static_cast<std::size_t>(u)] - by_degree) <= 5 * std::sqrt(by_degree));
+  }
+  const auto a = by_user.at(0, 0), b = by_user.at(1, 0), c = by_user.at(1, 1);
+  CHECK((a.user != b.user || a.liked != b.liked || a.other != b.other));
+  CHECK((c.user != b.user || c.liked != b.liked || c.other != b.other));
+}
+
+TEST_CASE("LightGcn: bad settings, nothing to rank") {
+  const thaw::Interactions x = skewed_interactions(10, 10, 20, 1);
+  const auto says = [](const thaw::Result<thaw::LightGcn>& r, const char* part) {
+    return !r && std::strstr(r.fault().text, part) != nullptr;
+  };
+  CHECK(says(thaw::LightGcn::make(x, {.layers = 0}), "layers 0"));
+  CHECK(says(thaw::LightGcn::make(x, {.learning_rate = std::nan("")}), "rate nan"));
+  CHECK(says(thaw::LightGcn::make(x, {.threads = 0}), "threads 0"));
+  const std::vector<thaw::Rating> all{{0, 0, 1}, {0, 1, 1}};
+  const auto full = thaw::Interactions::from_graph(thaw::RatingGraph::from_ratings(all, 1, 2));
+  CHECK(full.ok());
+  if (full) CHECK(says(thaw::LightGcn::make(full.value(), {}), "nothing to rank"));
+}
+
+}  // namespace
