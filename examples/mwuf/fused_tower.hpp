@@ -20,6 +20,7 @@ using thaw::Index;
 class FusedTower {
  public:
   static constexpr Index kBlock = 128;
+  static constexpr Index kLanes = 16;  // a fixed number, which the compiler turns into vectors
 
   FusedTower() = default;
   explicit FusedTower(const thaw::Mlp<thaw::Array<float, thaw::CpuEigen>>& deep) : count_(deep.layers.count) {
@@ -46,14 +47,31 @@ class FusedTower {
   // Numbers of working memory: hidden activations, two slopes, packed operands.
   Index space() const { return kBlock * (hidden_ + 2 * widest_) + packing_; }
 
+  // Inputs, and outputs of the first layer; a tower without layers has none.
+  Index in() const { return layers_[0].in; }
+  int layers() const { return count_; }
+  Index first_out() const { return count_ == 0 ? 0 : layers_[0].out; }
+
   // logits (rows) += the tower of x (rows, in). The hidden activations stay in `space`.
   void forward(thaw::Isa isa, Index rows, const float* x, float* space, float* logits) const {
+    if (count_ > 1) {
+      first_layer_alone(isa, rows, x, true, space, space);
+      thaw::map<thaw::Relu>(isa, rows * first_out(), space, space);
+    }
+    after_first(isa, rows, count_ > 1 ? space : x, space, logits);
+  }
+  // y (rows, first_out) = what the first layer makes of x (rows, in), before its ReLU and with its bias or without.
+  void first_layer_alone(thaw::Isa isa, Index rows, const float* x, bool biased, float* space, float* y) const {
+    const float* bias = biased ? layers_[0].bias : kNoBias;
+    thaw::product(isa, forward_shape(0, rows), x, layers_[0].weight, y, bias, packing(space));
+  }
+  // logits (rows) += the layers behind the first one of its activations (rows, first_out) at the start of `space`; of a
+  // tower with one layer: of its input.
+  void after_first(thaw::Isa isa, Index rows, const float* from, float* space, float* logits) const {
     if (count_ == 0) return;
-    float* const packed = space + kBlock * (hidden_ + 2 * widest_);
-    const float* from = x;
-    float* to = space;
-    for (int l = 0; l + 1 < count_; ++l) {
-      thaw::product(isa, forward_shape(l, rows), from, layers_[l].weight, to, layers_[l].bias, packed);
+    float* to = space + kBlock * first_out();
+    for (int l = 1; l + 1 < count_; ++l) {
+      thaw::product(isa, forward_shape(l, rows), from, layers_[l].weight, to, layers_[l].bias, packing(space));
       thaw::map<thaw::Relu>(isa, rows * layers_[l].out, to, to);
       from = to;
       to += kBlock * layers_[l].out;
@@ -66,7 +84,7 @@ class FusedTower {
   void backward(thaw::Isa isa, Index rows, const float* g, const float* x, float* space, float* d_x,
                 float* sums) const {
     if (count_ == 0) return;
-    float* const packed = space + kBlock * (hidden_ + 2 * widest_);
+    float* const packed = packing(space);
     float* d = space + kBlock * hidden_;
     float* below = d + kBlock * widest_;
     const float* from = count_ > 1 ? space + kBlock * (hidden_ - layers_[count_ - 2].out) : x;
@@ -88,9 +106,21 @@ class FusedTower {
     }
   }
 
+  // The sum of a[j] b[j].
+  static float dot(const float* a, const float* b, Index n) {
+    float sum[kLanes] = {}, total = 0;
+    Index j = 0;
+    for (; j + kLanes <= n; j += kLanes)
+      for (Index l = 0; l < kLanes; ++l) sum[l] += a[j + l] * b[j + l];
+    for (; j < n; ++j) total += a[j] * b[j];
+    for (Index step = kLanes / 2; step > 0; step /= 2)
+      for (Index l = 0; l < step; ++l) sum[l] += sum[l + step];
+    return total + sum[0];
+  }
+
  private:
+  float* packing(float* space) const { return space + kBlock * (hidden_ + 2 * widest_); }
   static constexpr const float* kNoBias = nullptr;
-  static constexpr Index kLanes = 16;  // a fixed number, which the compiler turns into vectors
   struct Layer {
     const float *weight, *bias;  // (out, in), (out)
     Index in, out;
@@ -112,17 +142,6 @@ class FusedTower {
     thaw::ProductShape s = thaw::row_major_product(layers_[l].out, layers_[l].in, rows);
     s.a_row_stride = 1, s.a_inner_stride = layers_[l].out, s.accumulate = true;
     return s;
-  }
-
-  static float dot(const float* a, const float* b, Index n) {
-    float sum[kLanes] = {}, total = 0;
-    Index j = 0;
-    for (; j + kLanes <= n; j += kLanes)
-      for (Index l = 0; l < kLanes; ++l) sum[l] += a[j + l] * b[j + l];
-    for (; j < n; ++j) total += a[j] * b[j];
-    for (Index step = kLanes / 2; step > 0; step /= 2)
-      for (Index l = 0; l < step; ++l) sum[l] += sum[l + step];
-    return total + sum[0];
   }
 
   Layer layers_[8];
