@@ -19,13 +19,14 @@
 #include <vector>
 
 #include "thaw/data/dataset.hpp"
+#include "thaw/data/delimited_text.hpp"
 #include "zero_shot/recommender.hpp"
 
 namespace recommend {
 
 struct PrepareOptions {
   float like_from = -std::numeric_limits<float>::infinity();  // ratings below are not interactions
-  zero_shot::StatisticsOptions statistics;
+  zero_shot::StatisticsOptions statistics = {};
 };
 
 struct Prepared {

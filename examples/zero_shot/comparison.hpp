@@ -18,6 +18,7 @@
 #include "zero_shot/learn.hpp"
 #include "zero_shot/mixing.hpp"
 #include "zero_shot/recommender.hpp"
+#include "zero_shot/rows_file.hpp"
 #include "zero_shot/target.hpp"
 #include "zero_shot/train_options.hpp"
 
@@ -94,6 +95,14 @@ class Experiment {
   // The rows of a source, made once.
   thaw::Result<const TrainingRows*> rows_of(const std::string& name) {
     if (const auto found = rows_.find(name); found != rows_.end()) return &found->second;
+    const std::string path = o_.rows.empty() ? "" : thaw::join_path(o_.rows, name + "." + System::kName);
+    const std::string made_by =
+        "seed " + std::to_string(o_.seed) + ", supervised " + std::to_string(o_.supervised) + ", rows 1";
+    if (!path.empty() && thaw::file_exists(path)) {
+      thaw::Result<TrainingRows> rows = load_rows(path, System::kWidth, made_by);
+      if (!rows) return rows.fault();
+      return &(rows_[name] = std::move(rows.value()));
+    }
     const thaw::Result<thaw::SplitLists> split = load_source(name, o_.folder);
     if (!split) return split.fault();
     const double start = detail::seconds();
@@ -106,6 +115,8 @@ class Experiment {
         return done.fault();
     std::fprintf(stderr, "%s: %zu users teach, %zu rows, %.1f s\n", name.c_str(), rows.users.size(),
                  rows.features.size() / System::kWidth, detail::seconds() - start);
+    if (!path.empty())
+      if (thaw::Result<thaw::Done> saved = save_rows(path, rows, System::kWidth, made_by); !saved) return saved.fault();
     return &(rows_[name] = std::move(rows));
   }
   // Trained on every source but one, or read from a file.
@@ -145,15 +156,17 @@ class Experiment {
     if (!others.empty())
       return print_interpolations<System>(split.value(), others, *networks.front(),
                                           {.users = o_.users, .seed = o_.seed});
-    std::vector<int> shown{-1};
-    if (o_.cold) shown = {0, 1, 2, 3, 5};
-    for (const int items : shown)
-      if (thaw::Result<thaw::Done> done = measure(split.value(), items, networks); !done) return done;
+    TargetOptions options{.users = o_.users, .seed = o_.seed};
+    if (!o_.cold && !o_.cold_items) return measure(split.value(), options, networks);
+    for (const int shown : {0, 1, 2, 3, 5}) {
+      (o_.cold ? options.shown : options.item_shown) = shown;
+      if (thaw::Result<thaw::Done> done = measure(split.value(), options, networks); !done) return done;
+    }
     return thaw::Done{};
   }
-  thaw::Result<thaw::Done> measure(const thaw::SplitLists& split, int shown,
+  thaw::Result<thaw::Done> measure(const thaw::SplitLists& split, const TargetOptions& options,
                                    const std::vector<std::unique_ptr<Network>>& networks) {
-    const Target target(split, {.users = o_.users, .shown = shown, .seed = o_.seed});
+    const Target target(split, options);
     thaw::Result<std::vector<Line>> lines = simple_lines(target, o_.ease_items);
     if (!lines) return lines.fault();
     const double start = detail::seconds();
@@ -167,16 +180,18 @@ class Experiment {
       };
       if (auto done = detail::add_line(target, System::kName, ask, false, lines.value()); !done) return done;
     }
-    print(split, target, shown, lines.value());
+    print(split, target, options, lines.value());
     std::printf("  statistics %.1f s, %.1f ms a user\n", fitted - start,
                 1e3 * (detail::seconds() - fitted) / static_cast<double>(target.users() * networks.size()));
     std::fflush(stdout);
     return thaw::Done{};
   }
-  static void print(const thaw::SplitLists& split, const Target& target, int shown, const std::vector<Line>& lines) {
+  static void print(const thaw::SplitLists& split, const Target& target, const TargetOptions& options,
+                    const std::vector<Line>& lines) {
     std::printf("\n%s: %d users, %d items, %zu visible interactions, %s; %zu users asked", split.name.c_str(),
                 split.users(), split.items, target.graph().by_user.edges.size(), split.split.c_str(), target.users());
-    if (shown >= 0) std::printf(", each with %d items", shown);
+    if (options.shown >= 0) std::printf(", each with %d items", options.shown);
+    if (options.item_shown >= 0) std::printf(" for new items with %d interactions", options.item_shown);
     std::printf("\n  %-12s %-10s %-8s\n", "", "Recall@20", "NDCG@20");
     const Line* bar = nullptr;
     for (const Line& line : lines)

@@ -128,9 +128,11 @@ class PairFeatures {
     rest[1] = static_cast<float>(std::log2(1 + static_cast<double>(s.item_degree(item))) / 12);
     rest[2] = s.head_place(item) >= 0 ? 1.0f : 0.0f;
   }
+  // Scores that differ by rounding alone are equal: the order of a sum follows the order of ids.
   static float log_rank(const std::vector<float>& deep, float value) {
-    const auto first = std::lower_bound(deep.begin(), deep.end(), value, std::greater<float>());
-    const auto last = std::upper_bound(first, deep.end(), value, std::greater<float>());
+    constexpr float kRounding = 1e-5f;
+    const auto first = std::lower_bound(deep.begin(), deep.end(), value * (1 + kRounding), std::greater<float>());
+    const auto last = std::upper_bound(first, deep.end(), value * (1 - kRounding), std::greater<float>());
     if (first == deep.end()) return 1;
     const auto above = static_cast<float>(first - deep.begin()), equal = static_cast<float>(last - first);
     return (std::min)(1.0f, std::log2(above + 0.5f * (equal + 1)) / 9.0f);

@@ -92,11 +92,13 @@ thaw::Result<thaw::Done> print_interpolations(const thaw::SplitLists& split, con
     const auto other =
         detail::fit_both(valid, test, [&](const thaw::RatingGraph& graph) { return other_model(name, graph); });
     if (!other) return other.fault();
-    thaw::Result<thaw::Done> done =
-        detail::print_mix(System::kName, name.c_str(), valid, test, ours.value(), other.value());
-    if (!done) return done;
-    done = detail::print_mix("popularity", name.c_str(), valid, test, popularity.value(), other.value());
-    if (!done) return done;
+    const std::pair<const char*, const detail::Fits*> mixed_with[] = {{System::kName, &ours.value()},
+                                                                      {"popularity", &popularity.value()}};
+    for (const auto& [mixed_name, fits] : mixed_with)
+      if (thaw::Result<thaw::Done> done =
+              detail::print_mix(mixed_name, name.c_str(), valid, test, *fits, other.value());
+          !done)
+        return done;
     std::fflush(stdout);
   }
   return thaw::Done{};

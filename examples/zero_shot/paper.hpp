@@ -211,18 +211,4 @@ class PaperPairs {
   std::vector<float> vectors_, rows_;
 };
 
-// A frozen network on these features; users by their number in the graph.
-class PaperRecommender {
- public:
-  template <class Network>
-  static void score(const PaperStatistics& s, const Network& network, std::int32_t user,
-                    std::span<const std::int32_t> history, std::span<float> all, PaperPairs& pairs,
-                    std::vector<float>& scores, thaw::Arena& arena) {
-    pairs.build(s, user, history, {});
-    scores.resize(pairs.items().size());
-    if (!scores.empty()) network.score(pairs.rows(), scores, arena);
-    for (std::size_t i = 0; i < scores.size(); ++i) all[static_cast<std::size_t>(pairs.items()[i])] = scores[i];
-  }
-};
-
 }  // namespace zero_shot

@@ -46,13 +46,17 @@ struct PaperSystem {
   static constexpr int kWidth = kPaperFeatures, kHidden = 64, kWorlds = 1;
   static constexpr bool kOwnCandidates = false;  // ranks every item
 
+  // Users by their number in the graph.
   class Scorer {
    public:
     Scorer(const Statistics& s, const Network& network)
         : statistics_(s), network_(network), all_(static_cast<std::size_t>(s.item_count())) {}
     void operator()(std::int32_t user, std::span<const std::int32_t> history, std::span<const std::int32_t> items,
                     std::span<float> out) {
-      PaperRecommender::score(statistics_, network_, user, history, all_, pairs_, scores_, arena_);
+      pairs_.build(statistics_, user, history, {});
+      scores_.resize(pairs_.items().size());
+      if (!scores_.empty()) network_.score(pairs_.rows(), scores_, arena_);
+      for (std::size_t i = 0; i < scores_.size(); ++i) all_[static_cast<std::size_t>(pairs_.items()[i])] = scores_[i];
       for (std::size_t i = 0; i < items.size(); ++i) out[i] = all_[static_cast<std::size_t>(items[i])];
     }
 

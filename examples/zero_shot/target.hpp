@@ -5,11 +5,12 @@
 //
 // Everything but the test lists is visible. Candidates are all items that the user does not have; equal scores are
 // ordered by a hash. With `shown` set, the asked users keep that many of their items, the rest becomes part of what is
-// to be found: cold users.
+// to be found: cold users. With `item_shown` set, a fifth of the items that have ten interactions or more are new: they
+// keep that many, and only they are to be found: cold items.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@ namespace zero_shot {
 struct TargetOptions {
   std::int32_t users = 1000;  // asked, drawn evenly
   int shown = -1;             // items that asked users keep; -1: all that are not test items
+  int item_shown = -1;        // interactions that new items keep; -1: no item is new
   bool validation = false;    // ask for the validation items, from the training items alone
   std::uint64_t seed = 1;
 };
@@ -34,6 +36,7 @@ class Target {
     thaw::Philox rng(options.seed, 0x746172676574);
     rng.shuffle(able);
     if (able.size() > static_cast<std::size_t>(options.users)) able.resize(static_cast<std::size_t>(options.users));
+    if (options.item_shown >= 0) choose_new_items(split, options);
     std::vector<char> is_asked(static_cast<std::size_t>(split.users()), 0);
     for (const std::int32_t user : able) is_asked[static_cast<std::size_t>(user)] = 1;
     std::vector<thaw::Rating> visible;
@@ -53,6 +56,7 @@ class Target {
         add(relevant, std::span<const std::int32_t>(known).subspan(keep));
         known.resize(keep);
       }
+      if (!is_new_.empty()) hide_new_items(user, known, relevant);
       for (const std::int32_t item : known) visible.push_back({user, item, 1.0f});
       if (asked) known_.push_back(std::move(known)), relevant_.push_back(std::move(relevant)), users_.push_back(user);
     }
@@ -77,7 +81,38 @@ class Target {
     return options.validation ? split.valid.row(user) : split.test.row(user);
   }
 
+  static std::uint64_t pair(std::int32_t user, std::int32_t item) {
+    return (static_cast<std::uint64_t>(user) << 32) | static_cast<std::uint32_t>(item);
+  }
+  void choose_new_items(const thaw::SplitLists& split, const TargetOptions& options) {
+    std::vector<std::vector<std::int32_t>> users_of(static_cast<std::size_t>(items_));
+    for (std::int32_t user = 0; user < split.users(); ++user)
+      for (const thaw::IdLists* part : {&split.train, &split.valid})
+        for (const std::int32_t item : part->row(user)) users_of[static_cast<std::size_t>(item)].push_back(user);
+    thaw::Philox rng(options.seed, 0x6e6577);
+    is_new_.assign(users_of.size(), 0);
+    for (std::size_t item = 0; item < users_of.size(); ++item) {
+      if (users_of[item].size() < 10 || rng.uniform() >= 0.2) continue;
+      is_new_[item] = 1;
+      rng.shuffle(users_of[item]);
+      for (int k = 0; k < options.item_shown; ++k)
+        kept_pairs_.insert(pair(users_of[item][static_cast<std::size_t>(k)], static_cast<std::int32_t>(item)));
+    }
+  }
+  // What a user had of new items is to be found, unless it is one of the pairs that stay.
+  void hide_new_items(std::int32_t user, std::vector<std::int32_t>& known, std::vector<std::int32_t>& relevant) const {
+    const auto is_old = [&](std::int32_t item) { return is_new_[static_cast<std::size_t>(item)] == 0; };
+    std::erase_if(relevant, is_old);
+    std::erase_if(known, [&](std::int32_t item) {
+      if (is_old(item) || kept_pairs_.count(pair(user, item)) != 0) return false;
+      relevant.push_back(item);
+      return true;
+    });
+  }
+
   std::int32_t items_;
+  std::vector<char> is_new_;  // (items), empty where none is
+  std::unordered_set<std::uint64_t> kept_pairs_;
   thaw::RatingGraph graph_;
   std::vector<std::int32_t> users_, candidates_;
   std::vector<std::vector<std::int32_t>> known_, relevant_;

@@ -12,11 +12,11 @@ namespace zero_shot {
 
 struct TrainOptions {
   std::vector<std::string> sources, targets;
-  std::string variant = "best", folder, save, load, other;
+  std::string variant = "best", folder, save, load, other, rows;
   int users = 1000, supervised = 600, steps = 6000, seeds = 1;
   std::int32_t ease_items = 5000;
   std::uint64_t seed = 1;
-  bool cold = false;
+  bool cold = false, cold_items = false;
 };
 
 inline constexpr const char* kTrainHelp =
@@ -33,6 +33,8 @@ inline constexpr const char* kTrainHelp =
     "  --ease-items N      EASE beside it up to this many items (5000)\n"
     "  --interpolate NAMES mix with these, weight by validation: p3alpha, item-knn, ease, lightgcn\n"
     "  --cold              users with 0, 1, 2, 3 and 5 items\n"
+    "  --cold-items        new items with 0, 1, 2, 3 and 5 interactions\n"
+    "  --rows FOLDER       keep training rows there and read them back (an existing folder)\n"
     "  --save FILE         write the weights trained on all sources\n"
     "  --load FILE         measure these weights, train nothing\n";
 
@@ -78,18 +80,16 @@ inline thaw::Result<TrainOptions> read_train_options(int count, char** words) {
   };
   for (int i = 1; i < count; ++i) {
     const std::string name = words[i];
-    if (name == "--cold") {
-      o.cold = true;
+    if (name == "--cold" || name == "--cold-items") {
+      (name == "--cold" ? o.cold : o.cold_items) = true;
       continue;
     }
     if (i + 1 >= count) return wrong(name, "no such option, or its value is missing");
     const std::string value = words[++i];
     const long number = detail::whole(value);
-    const std::pair<const char*, std::string*> texts[] = {{"--variant", &o.variant},
-                                                          {"--data", &o.folder},
-                                                          {"--save", &o.save},
-                                                          {"--load", &o.load},
-                                                          {"--interpolate", &o.other}};
+    const std::pair<const char*, std::string*> texts[] = {{"--variant", &o.variant}, {"--data", &o.folder},
+                                                          {"--save", &o.save},       {"--load", &o.load},
+                                                          {"--rows", &o.rows},       {"--interpolate", &o.other}};
     const std::pair<const char*, int*> numbers[] = {{"--users", &o.users},
                                                     {"--supervised", &o.supervised},
                                                     {"--steps", &o.steps},

