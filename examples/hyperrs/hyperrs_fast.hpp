@@ -14,7 +14,9 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -114,16 +116,6 @@ class FusedHyperLearner : public Learner {
     fresh_ = false;
   }
 
-  // Keeps the scorer that every new user starts from, until the next training step: adapting one then reads her ratings
-  // and no head.
-  void keep_start() {
-    refresh();
-    start_.resize(static_cast<std::size_t>(heads_.stride()));
-    thaw::GrowingArena arena;
-    make_scorer(mean_.data, start_.data(), arena);
-    fresh_ = true;
-  }
-
  private:
   // Of one meta-step; a row a user.
   struct Step {
@@ -141,13 +133,14 @@ class FusedHyperLearner : public Learner {
       theta_ = arena_.take<float>(learner.heads_.stride());
       user_ = arena_.take<float>(learner.hyper_.sizes.width);
       thaw::ArenaScope scope(arena_);
-      const float* row = learner.row_of(user, arena_);
-      std::copy_n(row, learner.hyper_.sizes.width, user_);
-      const float* from = theta_;
-      if (learner.fresh_ && !learner.trained(user))
-        from = learner.start_.data();
-      else
+      const float *row = learner.mean_.data, *from = theta_;
+      if (learner.trained(user)) {
+        row = learner.vectors_.data + user * learner.vectors_.shape[1];
         learner.make_scorer(row, theta_, arena_);
+      } else {
+        from = learner.start_of_new_users();
+      }
+      std::copy_n(row, learner.hyper_.sizes.width, user_);
       const Rows rows = rows_of(support, learner.objective_, arena_);
       if (rows.count > 0 && steps > 0) {
         auto* gradient = arena_.take<float>(learner.scorer_.size());
@@ -160,15 +153,18 @@ class FusedHyperLearner : public Learner {
       if (from != theta_) std::copy_n(from, learner.scorer_.size(), theta_);
     }
     void score(std::span<const std::int32_t> items, std::span<float> out) const override {
-      constexpr std::size_t kBlock = 128;  // whose activations stay in the second-level cache
-      thaw::GrowingArena arena;
-      const std::size_t blocks = (items.size() + kBlock - 1) / kBlock;
-      for (std::size_t b = 0; b < blocks; ++b) {
-        thaw::ArenaScope scope(arena);
-        const std::size_t begin = items.size() * b / blocks, end = items.size() * (b + 1) / blocks;
-        const auto part = learner_.read(items.subspan(begin, end - begin), nullptr, arena);
-        learner_.scorer_.score(arena, theta_, user_, part, out.data() + begin);
+#if defined(_OPENMP)
+      const int threads = learner_.options_.threads;
+      const auto work = 2 * items.size() * static_cast<std::size_t>(learner_.scorer_.size());
+      if (threads > 1 && work >= kLeastWork) {
+        const auto many = static_cast<std::size_t>(threads);
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+        for (std::size_t t = 0; t < many; ++t)
+          score_part(items, items.size() * t / many, items.size() * (t + 1) / many, out);
+        return;
       }
+#endif
+      score_part(items, 0, items.size(), out);
     }
     std::vector<std::span<const float>> attribute_kernels() const override {
       std::vector<std::span<const float>> kernels;
@@ -177,6 +173,19 @@ class FusedHyperLearner : public Learner {
     }
 
    private:
+    static constexpr std::size_t kLeastWork = 4000000;  // operations that a second thread pays for
+    void score_part(std::span<const std::int32_t> items, std::size_t first, std::size_t last,
+                    std::span<float> out) const {
+      constexpr std::size_t kBlock = 128;  // whose activations stay in the second-level cache
+      thaw::GrowingArena arena;
+      for (std::size_t begin = first; begin < last; begin += kBlock) {
+        thaw::ArenaScope scope(arena);
+        const std::size_t count = (std::min)(kBlock, last - begin);
+        const auto part = learner_.read(items.subspan(begin, count), nullptr, arena);
+        learner_.scorer_.score(arena, theta_, user_, part, out.data() + begin);
+      }
+    }
+
     const FusedHyperLearner& learner_;
     thaw::GrowingArena arena_;
     float *theta_, *user_;
@@ -210,14 +219,18 @@ class FusedHyperLearner : public Learner {
   bool trained(std::int32_t user) const {
     return user >= 0 && static_cast<std::size_t>(user) < trained_.size() && trained_[static_cast<std::size_t>(user)];
   }
-  // Embedding, then code; the mean of the trained users' where no row is hers.
-  const float* row_of(std::int32_t user, thaw::Arena& arena) const {
-    const Index wide = vectors_.shape[1];
-    if (trained(user)) return vectors_.data + user * wide;
-    if (fresh_) return mean_.data;
-    auto* mean = arena.take<float>(wide);
-    mean_into(mean);
-    return mean;
+  // The scorer that every new user starts from, that of the trained users' mean. The first who asks after a training
+  // step makes it; adapting a new user then reads her ratings and no head. Safe from many threads.
+  const float* start_of_new_users() const {
+    if (fresh_.load(std::memory_order_acquire)) return start_.data();
+    const std::lock_guard<std::mutex> lock(start_mutex_);
+    if (fresh_.load(std::memory_order_relaxed)) return start_.data();
+    mean_into(mean_.data);
+    start_.resize(static_cast<std::size_t>(heads_.stride()));
+    thaw::GrowingArena arena;
+    make_scorer(mean_.data, start_.data(), arena);
+    fresh_.store(true, std::memory_order_release);
+    return start_.data();
   }
   // Room for a scorer, its gradient, and what `support` makes of activations: forward, backward, inputs.
   std::size_t bytes_of_own(const thaw::Episode::Part& support) const {
@@ -232,11 +245,10 @@ class FusedHyperLearner : public Learner {
     for (std::size_t u = 0; u < trained_.size(); ++u) {
       if (!trained_[u]) continue;
       ++count;
-      for (Index j = 0; j < vectors_.shape[1]; ++j) out[j] += vectors_[static_cast<Index>(u) * vectors_.shape[1] + j];
+      thaw::axpy(weights_.isa, vectors_.shape[1], 1.0F, vectors_.data + static_cast<Index>(u) * vectors_.shape[1], out);
     }
     for (Index j = 0; j < vectors_.shape[1]; ++j) out[j] /= (std::max)(1.0F, count);
   }
-  void refresh() { mean_into(mean_.data); }
 
   static void product(thaw::Arena& arena, const thaw::ProductShape& s, const float* a, const float* b, float* c) {
     thaw::ArenaScope scope(arena);
@@ -269,7 +281,7 @@ class FusedHyperLearner : public Learner {
       std::fill(raw, raw + out.count * d, 0.0F);
       const float* table = dense_[static_cast<std::size_t>(x) + 1].value.data;
       each_value(x, items, [&](Index i, std::int32_t value) {
-        for (Index j = 0; j < d; ++j) raw[i * d + j] += table[value * d + j];
+        thaw::axpy(weights_.isa, d, 1.0F, table + value * d, raw + i * d);
       });
       out.raw[x] = raw;
     }
@@ -381,7 +393,10 @@ class FusedHyperLearner : public Learner {
       }
     }
     for (Dense& d : dense_)
-      Backend::adam(context_, d.value.size(), rule, d.gradient.data, d.first.data, d.second.data, d.value.data);
+      each_part(d.value.size(), [&](Index at, Index count) {
+        head_adam(weights_.isa, count, rule, d.gradient.data + at, d.value.data + at, d.first.data + at,
+                  d.second.data + at);
+      });
     auto* row = arena_.take<float>(vectors_.shape[1]);
     for (Index u = 0; u < s.users; ++u) {
       std::copy_n(s.d_user + u * z.width, z.width, row);
@@ -394,10 +409,28 @@ class FusedHyperLearner : public Learner {
   void scatter(int attribute, const Rows& rows, const float* d_raw, const FloatArray& to) const {
     const Index d = hyper_.sizes.width;
     each_value(attribute, rows.span(), [&](Index i, std::int32_t value) {
-      for (Index j = 0; j < d; ++j) to.data[value * d + j] += d_raw[i * d + j];
+      thaw::axpy(weights_.isa, d, 1.0F, d_raw + i * d, to.data + value * d);
     });
   }
 
+  // work(begin, count) over n numbers, a part a thread.
+  template <class Work>
+  void each_part(Index n, const Work& work) const {
+    constexpr Index kLine = 16;
+    const Index lines = (n + kLine - 1) / kLine, threads = options_.threads;
+    const auto part = [&](Index t) {
+      const Index begin = lines * t / threads * kLine, end = (std::min)(n, lines * (t + 1) / threads * kLine);
+      work(begin, end - begin);
+    };
+#if defined(_OPENMP)
+    if (threads > 1 && n >= kLeastForThreads) {
+#pragma omp parallel for schedule(static, 1) num_threads(options_.threads)
+      for (Index t = 0; t < threads; ++t) part(t);
+      return;
+    }
+#endif
+    for (Index t = 0; t < threads; ++t) part(t);
+  }
   // work(arena, user), each user by one thread; users share nothing. Afterwards every thread has room for the largest
   // user that any has seen, so that chance does not decide when the last one grows.
   template <class Work>
@@ -431,6 +464,8 @@ class FusedHyperLearner : public Learner {
     }
   };
 
+  static constexpr Index kLeastForThreads = Index(1) << 15;  // numbers of an update that a second thread pays for
+
   LearnerOptions options_;
   HyperOptions hyper_;
   Objective objective_;
@@ -444,8 +479,9 @@ class FusedHyperLearner : public Learner {
   std::vector<std::uint8_t> trained_;
   std::vector<const thaw::Episode*> batch_;
   std::vector<std::unique_ptr<thaw::GrowingArena>> workers_;
-  std::vector<float> start_;
-  bool fresh_ = false;
+  mutable std::mutex start_mutex_;
+  mutable std::vector<float> start_;  // theta of a new user
+  mutable std::atomic<bool> fresh_{false};
   std::int64_t steps_ = 0;
 };
 

@@ -13,6 +13,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "hyperrs/head_adam.hpp"
+#include "hyperrs/large_pages.hpp"
 #include "thaw/backend/cpu_eigen.hpp"
 #include "thaw/core/growing_arena.hpp"
 #include "thaw/nn/hypernetwork.hpp"
@@ -121,7 +123,7 @@ class TiledHeads {
       const Index at = t * kTile * heads.code_, n = kTile * heads.code_;
       thaw::product(heads.isa_, to_codes, heads.matrix_ + at, g, d_codes, static_cast<const R*>(nullptr), scratch);
       thaw::product(heads.isa_, to_matrix, codes, g, gradient, static_cast<const R*>(nullptr), scratch);
-      thaw::adam_update(heads.isa_, n, adam, gradient, heads.matrix_ + at, heads.first_ + at, heads.second_ + at);
+      head_adam(heads.isa_, n, adam, gradient, heads.matrix_ + at, heads.first_ + at, heads.second_ + at);
       R sums[kTile] = {};
       for (Index u = 0; u < users; ++u)
         for (Index j = 0; j < kTile; ++j) sums[j] += g[u * heads.stride() + j];
@@ -132,6 +134,7 @@ class TiledHeads {
 
   static R* zeros(thaw::Arena& arena, Index n) {
     R* x = arena.take<R>(n);
+    ask_for_large_pages(x, static_cast<std::size_t>(n) * sizeof(R));
     std::fill(x, x + n, R(0));
     return x;
   }
