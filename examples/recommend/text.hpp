@@ -13,7 +13,7 @@ namespace recommend {
 // What each piece of evidence says, in a user's words.
 inline constexpr const char* kSays[zero_shot::kEvidences] = {"a short walk away",
                                                              "like the history",
-                                                             "like the history, crowds aside",
+                                                             "like the history (busy users count less)",
                                                              "people alike have it",
                                                              "the most alike have it",
                                                              "alike in rare items",
@@ -45,7 +45,7 @@ inline void print_example(std::int64_t rows, std::FILE* to) {
   zero_shot::PlantedOptions o;
   o.mean_history = 100;
   o.users = static_cast<std::int32_t>((std::max)(std::int64_t{20}, rows / 84));  // repeats leave 84 of 100
-  o.items = (std::min)(50'000, (std::max)(400, o.users / 2));
+  o.items = (std::min)(50'000, (std::max)(2000, o.users / 2));
   o.groups = (std::max)(4, o.items / 400);
   const thaw::Dataset data = zero_shot::planted(o);
   std::fputs("user,item,rating\n", to);

@@ -80,7 +80,10 @@ inline thaw::Result<std::vector<Line>> simple_lines(const Target& target, std::i
 template <class System>
 class Experiment {
  public:
-  explicit Experiment(const TrainOptions& options) : o_(options) {}
+  explicit Experiment(const TrainOptions& options) : o_(options) {
+    if (o_.supervised == 0) o_.supervised = System::kSupervised;
+    if (o_.steps == 0) o_.steps = System::kSteps;
+  }
 
   thaw::Result<thaw::Done> run() {
     for (const std::string& name : o_.targets)
@@ -97,7 +100,7 @@ class Experiment {
     if (const auto found = rows_.find(name); found != rows_.end()) return &found->second;
     const std::string path = o_.rows.empty() ? "" : thaw::join_path(o_.rows, name + "." + System::kName);
     const std::string made_by =
-        "seed " + std::to_string(o_.seed) + ", supervised " + std::to_string(o_.supervised) + ", rows 1";
+        "seed " + std::to_string(o_.seed) + ", supervised " + std::to_string(o_.supervised) + ", rows 2";
     if (!path.empty() && thaw::file_exists(path)) {
       thaw::Result<TrainingRows> rows = load_rows(path, System::kWidth, made_by);
       if (!rows) return rows.fault();

@@ -14,8 +14,9 @@ struct BestSystem {
   using Statistics = zero_shot::Statistics;
   using Options = StatisticsOptions;
   static constexpr const char* kName = "best";
-  static constexpr int kWidth = kFeatures, kHidden = 32, kWorlds = 5;
-  static constexpr bool kOwnCandidates = true;  // ranks a short list; positives outside it teach nothing
+  static constexpr int kWidth = kFeatures, kHidden = 32, kWorlds = 6;
+  static constexpr int kSupervised = 600, kSteps = 6000;  // users of each world, steps of training
+  static constexpr bool kOwnCandidates = true;            // ranks a short list; positives outside it teach nothing
 
   struct Pairs : PairFeatures {
     void build(const Statistics& s, std::int32_t /*user*/, std::span<const std::int32_t> history,
@@ -44,7 +45,8 @@ struct PaperSystem {
   using Pairs = PaperPairs;
   static constexpr const char* kName = "paper";
   static constexpr int kWidth = kPaperFeatures, kHidden = 64, kWorlds = 1;
-  static constexpr bool kOwnCandidates = false;  // ranks every item
+  static constexpr int kSupervised = 1500, kSteps = 600;  // more steps learn the source by heart
+  static constexpr bool kOwnCandidates = false;           // ranks every item
 
   // Users by their number in the graph.
   class Scorer {

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct TrainingRows {
 
 struct WorldOptions {
   double users_kept = 1, edges_kept = 1;  // thinning
+  double items_kept = 1;                  // the most popular share of the items: a dense core
+  std::size_t shortest_row = 1;           // users with fewer items are left out
   double hidden = 0.2;
   double cold = 0.3;      // share of supervised users who show at most a few items
   bool cross_fit = true;  // false: the hidden edges stay in the graph, the leak that must not be
@@ -43,12 +46,14 @@ struct WorldOptions {
   std::uint64_t seed = 1;
 };
 
-// Two folds of the whole source, and three thinner ones.
+// Two folds of the whole source, three thinner ones, and a dense core: the tenth of the items that is touched most,
+// with the users who have eight of them or more.
 inline std::vector<WorldOptions> standard_worlds(std::uint64_t seed, int supervised = 400) {
-  std::vector<WorldOptions> worlds(5);
+  std::vector<WorldOptions> worlds(6);
   worlds[2].edges_kept = 0.5;
   worlds[3].users_kept = 0.35;
   worlds[4].users_kept = 0.5, worlds[4].edges_kept = 0.3;
+  worlds[5].items_kept = 0.1, worlds[5].shortest_row = 8;
   for (std::size_t w = 0; w < worlds.size(); ++w) worlds[w].seed = 10 * seed + w, worlds[w].supervised = supervised;
   return worlds;
 }
@@ -77,18 +82,35 @@ class World {
  private:
   using Row = std::vector<std::int32_t>;
 
-  void hide() {
-    std::vector<std::int32_t> able;
-    hidden_.resize(static_cast<std::size_t>(lists_.rows()));
-    shown_.resize(static_cast<std::size_t>(lists_.rows()));
+  // The degree from which an item is kept.
+  std::size_t least_degree() {
+    if (o_.items_kept >= 1) return 0;
+    std::vector<std::size_t> degree(static_cast<std::size_t>(items_), 0);
+    for (const std::int32_t item : lists_.ids) ++degree[static_cast<std::size_t>(item)];
+    degree_ = degree;
+    std::sort(degree.begin(), degree.end(), std::greater<std::size_t>());
+    return (std::max)(std::size_t{1},
+                      degree[static_cast<std::size_t>(o_.items_kept * static_cast<double>(items_ - 1))]);
+  }
+  void draw_rows() {
+    const std::size_t least = least_degree();
     for (std::int32_t user = 0; user < lists_.rows(); ++user) {
       if (rng_.uniform() >= o_.users_kept) continue;
       Row& row = shown_[static_cast<std::size_t>(user)];
       for (const std::int32_t item : lists_.row(user))
-        if (rng_.uniform() < o_.edges_kept) row.push_back(item);
+        if (rng_.uniform() < o_.edges_kept && (least == 0 || degree_[static_cast<std::size_t>(item)] >= least))
+          row.push_back(item);
+      if (row.size() < o_.shortest_row) row.clear();
       rng_.shuffle(row);
-      if (row.size() >= 2) able.push_back(user);
     }
+  }
+  void hide() {
+    std::vector<std::int32_t> able;
+    hidden_.resize(static_cast<std::size_t>(lists_.rows()));
+    shown_.resize(static_cast<std::size_t>(lists_.rows()));
+    draw_rows();
+    for (std::int32_t user = 0; user < lists_.rows(); ++user)
+      if (shown_[static_cast<std::size_t>(user)].size() >= 2) able.push_back(user);
     rng_.shuffle(able);
     supervised_.assign(able.begin(), able.begin() + (std::min)(static_cast<std::ptrdiff_t>(able.size()),
                                                                static_cast<std::ptrdiff_t>(o_.supervised)));
@@ -167,6 +189,7 @@ class World {
   std::vector<Row> shown_, hidden_;
   std::vector<thaw::Rating> visible_;
   std::vector<std::int32_t> supervised_, place_;
+  std::vector<std::size_t> degree_;  // of items, where a core is asked for
   typename System::Pairs pairs_;
 };
 
