@@ -52,15 +52,18 @@ struct Watch {
   std::function<void(int step, double value)> validated;
 };
 
-// Episodes of one meta-batch after another, the same for the same seed whatever happens between them.
+// Episodes of one meta-batch after another, the same for the same seed whatever happens between them. from_start: share
+// of them that begin where a user's history begins.
 class EpisodeStream {
  public:
-  EpisodeStream(const Task& task, const TrainingOptions& options, int batch) : options_(options) {
+  EpisodeStream(const Task& task, const TrainingOptions& options, int batch, double from_start = 0)
+      : options_(options) {
     for (const int support : options.supports)
       samplers_.push_back(task.sampler({.support = support,
                                         .query = options.query,
                                         .negatives = options.negatives,
                                         .contiguous = true,
+                                        .from_start = from_start,
                                         .seed = options.seed}));
     thaw::require(!samplers_.empty() && batch > 0, "EpisodeStream: needs a support and a batch");
     users_.assign(samplers_[0].training_users().begin(), samplers_[0].training_users().end());
@@ -100,7 +103,7 @@ class Training {
     if (world_.objective == Objective::rating && !entry.predicts_ratings)
       return thaw::make_fault(thaw::FaultKind::mismatch, std::string(entry.title).c_str(),
                               " predicts no ratings; leave it out, or let the objective be ranking");
-    EpisodeStream stream(task_, options_, entry.batch);
+    EpisodeStream stream = episodes(entry);
     if (stream.empty())
       return thaw::make_fault(thaw::FaultKind::mismatch, task_.name.c_str(),
                               ": no training user has two records; nobody can be learnt from");
@@ -132,6 +135,9 @@ class Training {
 
  private:
   static Trained stopped() { return {}; }
+  EpisodeStream episodes(const LearnerEntry& entry) const {
+    return {task_, options_, entry.batch, options_.variant == Variant::best ? entry.from_start : 0};
+  }
   std::unique_ptr<Learner> make(const LearnerEntry& entry) const {
     return entry.make(world_, {.variant = options_.variant,
                                .first_order = options_.first_order,
@@ -151,7 +157,7 @@ class Training {
   Trained again(const LearnerEntry& entry, Trained first, int steps, const Watch& watch) const {
     Trained trained;
     trained.learner = make(entry);
-    EpisodeStream stream(task_, options_, entry.batch);
+    EpisodeStream stream = episodes(entry);
     watch.begin(steps);
     while (trained.steps < steps) {
       const double loss = step(trained, stream);

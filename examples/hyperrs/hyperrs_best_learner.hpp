@@ -5,8 +5,8 @@
 //   auto adapted = learner.adapt(user, support, /*steps*/ 1);
 //
 // One step takes all users of a meta-batch as one matrix. A support without usable items (empty, or items that do not
-// exist) gives the code zero: what popularity and the heads' biases say. Under the rating objective the evidence is
-// the item's mean and the user's bias (rating_start.hpp).
+// exist) is answered by popularity. Under the rating objective the evidence is the item's mean and the user's bias
+// (rating_start.hpp).
 #pragma once
 
 #include <algorithm>
@@ -76,6 +76,8 @@ class BlendLearner : public Learner {
     const auto rows = static_cast<std::size_t>(items_);
     std::vector<float> evidence(rows * static_cast<std::size_t>(features()));
     fill_evidence(-1, support, evidence);
+    const bool any = std::any_of(support.items.begin(), support.items.end(), [&](std::int32_t i) { return exists(i); });
+    if (ranks() && !any) return std::make_unique<UserScores>(popular(evidence), 0.0F);
     const auto every = view(context, evidence, {1, features(), items_});
     const float* last = evidence.data() + evidence.size() - rows * static_cast<std::size_t>(cold_features());
     const auto from_attributes = FloatArray::view(context, last, {1, cold_features(), items_});
@@ -168,6 +170,18 @@ class BlendLearner : public Learner {
     return to;
   }
 
+  // What is known of a user without records: how popular items are, and of items without records, their values. The
+  // generated weights do not say it: they correct what is said of a support, which holds popularity already.
+  std::vector<float> popular(const std::vector<float>& evidence) const {
+    const auto rows = static_cast<std::size_t>(items_);
+    const auto of = [&](int row) { return evidence.data() + static_cast<std::size_t>(row) * rows; };
+    const int values = evidence_->of_attributes() / 2;
+    std::vector<float> out(of(Evidence::kPopularity), of(Evidence::kPopularity) + rows);
+    for (std::size_t i = 0; i < rows; ++i)
+      for (int a = 0; a < values && !known_.known(static_cast<std::int32_t>(i)); ++a)
+        out[i] += of(Evidence::kAttributes + 2 * a + 1)[i] / static_cast<float>(values);
+    return out;
+  }
   thaw::Index features() const { return evidence_ ? evidence_->count() : RatingStart::kRows; }
   // The last rows of the evidence, which items without records have as well.
   thaw::Index cold_features() const { return (std::max)(1, evidence_ ? evidence_->of_attributes() : 0); }

@@ -24,6 +24,7 @@ struct LearnerEntry {
   int batch = 32;                    // users of an outer step
   int outer_steps_paper = 0;         // most outer steps of a run
   int outer_steps_best = 0;
+  double from_start = 0;  // of `best`: share of training episodes that begin where a user's history begins
   std::unique_ptr<Learner> (*make)(const World&, const LearnerOptions&) = nullptr;
 
   int outer_steps(Variant variant) const { return variant == Variant::best ? outer_steps_best : outer_steps_paper; }

@@ -37,6 +37,7 @@ inline const std::vector<LearnerEntry>& learners() {
        .batch = 64,
        .outer_steps_paper = 400,
        .outer_steps_best = 600,
+       .from_start = 0.3,
        .make = &made<make_hyperrs>},
       {.name = "melu",
        .title = "MeLU",

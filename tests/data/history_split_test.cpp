@@ -182,6 +182,33 @@ TEST_CASE("with times, support is earlier than query, in training too") {
   }
 }
 
+TEST_CASE("a share of the training episodes begins where the history in time begins") {
+  Fixture f;
+  f.data.times.clear();
+  for (std::size_t i = 0; i < f.data.ratings.size(); ++i)
+    f.data.times.push_back(static_cast<std::int64_t>((i * 7919) % 100003));
+  f.histories = thaw::make_histories(f.data).value();
+  f.split = thaw::split_histories(f.histories, f.data.items.size());
+  const auto share = [&](double wanted) {
+    const thaw::EpisodeSampler sampler(f.data, f.histories, f.split,
+                                       {.support = 2, .query = 2, .contiguous = true, .from_start = wanted});
+    double first = 0, all = 0;
+    for (const thaw::Episode& e : drawn(sampler, 8)) {
+      const auto history = sampler.history(e.user, ItemSet::known).items;
+      if (history.size() < 10) continue;  // begins there by chance often enough
+      ++all;
+      first += e.support.items[0] == history[0] ? 1 : 0;
+    }
+    CHECK(all > 500);
+    return first / all;
+  };
+  const double without = share(0);
+  CHECK(without < 0.15);
+  CHECK(share(1) == 1);
+  CHECK(share(0.5) > 0.4 + without / 2);
+  CHECK(share(0.5) < 0.6 + without / 2);
+}
+
 TEST_CASE("training records are drawn uniformly") {
   // Ten records, four drawn: each is drawn 0.4 of the time; 4,000 epochs put it within 0.04 (five standard deviations).
   thaw::Dataset data;

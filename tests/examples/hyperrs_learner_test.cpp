@@ -157,6 +157,26 @@ TEST_CASE("users with nothing usable, one record, equal ratings, repeats and unk
     }
 }
 
+TEST_CASE("best: who has shown nothing is answered by popularity, before and after training") {
+  Fixture f;
+  const auto learner = hyperrs::make_hyperrs(f.world, small(Variant::best));
+  for (int round = 0; round < 2; ++round) {
+    Episode::Part absent;
+    absent.items = {-3, 1000};
+    absent.labels = {1, 1};
+    for (const Episode::Part& nothing : {Episode::Part{}, absent}) {
+      const std::vector<float> said = scores(*learner, -1, nothing, 1);
+      for (std::int32_t a = 0; a < 80; ++a)
+        for (std::int32_t b = 0; b < 80; ++b) {
+          const std::size_t of_a = f.world.train.by_item.row(a).size(), of_b = f.world.train.by_item.row(b).size();
+          if (of_a > 0 && of_b > 0 && of_a > of_b)
+            CHECK(said[static_cast<std::size_t>(a)] > said[static_cast<std::size_t>(b)]);
+        }
+    }
+    for (int step = 0; step < 5; ++step) learner->train(std::span(f.episodes).first(16));
+  }
+}
+
 TEST_CASE("a batch without a usable user is no step") {
   const Fixture f;
   for (const Variant variant : {Variant::paper, Variant::best}) {

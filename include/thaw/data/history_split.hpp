@@ -126,6 +126,7 @@ struct EpisodeOptions {
   std::int32_t fewest_query = 1;  // a held-out user with fewer query records is left out
   double negatives = 1;           // for each record of a part
   bool contiguous = false;        // training records in a row, instead of any in order
+  double from_start = 0;          // share of these that begin at the user's first record in time, as new users do
   std::uint64_t seed = 1;
 };
 
@@ -141,8 +142,10 @@ class EpisodeSampler {
         records_(Csr::from_ratings(data.ratings, data.users.size(), Csr::Side::user)),
         known_(restricted(histories, split, ItemSet::known)),
         cold_(restricted(histories, split, ItemSet::cold)) {
-    require(options.support > 0 && options.query > 0 && options.fewest_query > 0 && options.negatives >= 0,
-            "EpisodeSampler: support, query and fewest_query must be positive, negatives not negative");
+    require(options.support > 0 && options.query > 0 && options.fewest_query > 0 && options.negatives >= 0 &&
+                options.from_start >= 0 && options.from_start <= 1,
+            "EpisodeSampler: support, query and fewest_query must be positive, negatives not negative, from_start a "
+            "share");
     require(histories.users() == data.users.size(), "EpisodeSampler: histories of ", histories.users(),
             " users for a data set of ", data.users.size());
     for (const std::int32_t user : split.training_users)
@@ -246,7 +249,8 @@ class EpisodeSampler {
   void pick(const Histories::View& from, std::size_t total, Philox& rng, Episode::Part& part) const {
     const std::size_t count = from.items.size();
     if (options_.contiguous) {
-      const std::size_t begin = rng.below(static_cast<std::uint32_t>(count - total + 1));
+      const bool first = chronological_ && options_.from_start > 0 && rng.uniform() < options_.from_start;
+      const std::size_t begin = first ? 0 : rng.below(static_cast<std::uint32_t>(count - total + 1));
       copy(from, begin, begin + total, part);
       return;
     }
