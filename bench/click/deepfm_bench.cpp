@@ -1,7 +1,8 @@
 // DeepFM on clicks: training steps and scoring.
 //
 //   g++ -std=c++20 -O2 -fopenmp -Iinclude -Iexamples -Ibench bench/click/deepfm_bench.cpp -o deepfm_bench
-//   ./deepfm_bench [threads] [seconds] [case]      # one JSON line a case
+//   ./deepfm_bench [threads] [seconds] [case]      # one JSON line a case; "score 1$" is that one, "score 1" all like
+//   it
 //   ./deepfm_bench dump click.safetensors          # weights, inputs and results for bench/peers/ctr_peer.py
 //
 // Eight fields of 12,500 values, vectors of 16, layers 64 and 64, a linear weight for each value: 1.7 million weights.
@@ -9,12 +10,14 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "measure.hpp"
 #include "mwuf/fused_step.hpp"
 #include "mwuf/models.hpp"
+#include "mwuf/request_scorer.hpp"
 #include "mwuf/trained_network.hpp"
 #include "thaw/file/safetensors_write.hpp"
 
@@ -66,7 +69,7 @@ struct Clicks {
 
 class Trainer {
  public:
-  Trainer(int threads, thaw::Untouched untouched) : network_(model_plan(), 7, threads, untouched) {}
+  Trainer(int threads, thaw::Untouched untouched) : threads_(threads), network_(model_plan(), 7, threads, untouched) {}
 
   double step(const mwuf::ClickBatch<>& batch) {
     return network_.step_from(1e-3, [&](const auto& net, auto& context, auto& parameters, auto& list) {
@@ -86,10 +89,34 @@ class Trainer {
       for (Index i = 0; i < batch.rows; ++i) out[i] = p[i];
     });
   }
+  // Probabilities of some items beside the user of the first row; the items' parts are kept from the first call on.
+  void request(const mwuf::ClickBatch<>& batch, const std::int32_t* items, Index count, float* out) {
+    if (!scorer_) prepare();
+    scorer_->score(batch, items, count, out);
+    thaw::map<thaw::Sigmoid>(serving_.isa, count, static_cast<const float*>(out), out);
+  }
   auto& parameters() { return network_.parameters(); }
 
  private:
+  void prepare() {
+    serving_.threads = threads_;
+    served_ = thaw::map_unnamed<mwuf::FloatArray>(parameters().values(),
+                                                  [&](const auto& a) { return thaw::on<mwuf::Backend>(serving_, a); });
+    for (Index i = 0; i < kValues; ++i) every_.push_back(static_cast<std::int32_t>(i));
+    mwuf::ClickBatch<> items;
+    items.rows = kValues;
+    items.item = every_.data();
+    scorer_.emplace(served_, serving_);
+    scorer_->set_items(items);
+  }
+
+  int threads_;
   mwuf::TrainedNetwork<Plan> network_;
+  std::vector<std::int32_t> every_;
+  thaw::GrowingArena arena_;
+  mwuf::Backend::Context serving_{&arena_, 1};
+  mwuf::RequestScorer<Plan>::Model served_;
+  std::optional<mwuf::RequestScorer<Plan>> scorer_;
 };
 
 struct Run {
@@ -99,7 +126,7 @@ struct Run {
 
   template <class Call>
   void operator()(const std::string& name, double flop, Call call) const {
-    if (wanted != nullptr && name.find(wanted) == std::string::npos) return;
+    if (wanted != nullptr && (name + "$").find(wanted) == std::string::npos) return;
     bench::print(name.c_str(), "thaw", threads, bench::times(5, seconds, call), flop, 0);
   }
 };
@@ -107,6 +134,26 @@ struct Run {
 double forward_flop(Index rows) {
   const double layers = 2.0 * (128 * 64 + 64 * 64 + 64) + 4.0 * kFields * 16;
   return static_cast<double>(rows) * layers;
+}
+
+// What streaming through more than any cache holds reaches, with all threads.
+void measure_memory(const Run& run) {
+  if (run.wanted != nullptr && std::strcmp(run.wanted, "memory") != 0) return;
+  constexpr Index kCount = Index(1) << 26;
+  const std::vector<float> data(static_cast<std::size_t>(kCount), 0.5F);
+  std::vector<double> sums(static_cast<std::size_t>(run.threads));
+  const thaw::Isa isa = thaw::detect_isa();
+  const bench::Times t = bench::times(5, run.seconds, [&] {
+    thaw::in_parallel(run.threads, [&](int part) {
+      const Index begin = kCount * part / run.threads, end = kCount * (part + 1) / run.threads;
+      sums[static_cast<std::size_t>(part)] =
+          static_cast<double>(thaw::sum_of_squares(isa, end - begin, &data[static_cast<std::size_t>(begin)]));
+    });
+  });
+  std::printf(
+      "{\"case\": \"memory\", \"side\": \"thaw\", \"threads\": %d, \"gb_per_s\": %.4g, \"peak_gflop_per_s\": %.4g, "
+      "\"checksum\": %.0f}\n",
+      run.threads, 4e-9 * static_cast<double>(kCount) / t.median, 1e-9 * bench::peak(), sums[0]);
 }
 
 void measure(const Run& run) {
@@ -129,7 +176,12 @@ void measure(const Run& run) {
     int k = 0;
     run("deepfm score " + std::to_string(rows), forward_flop(rows),
         [&] { trainer.score(clicks.batch(++k), out.data()); });
+    run("deepfm request " + std::to_string(rows), forward_flop(rows), [&] {
+      const auto batch = clicks.batch(++k);
+      trainer.request(batch, batch.item, rows, out.data());
+    });
   }
+  measure_memory(run);
 }
 
 // Ten dense steps and ten sparse ones on one batch each from the same start, and the scores of that start.
@@ -159,6 +211,10 @@ int dump(const char* path) {
   std::vector<float> scores(256);
   trainer.score(clicks.batch(0), scores.data());
   writer.add("output.scores", {256}, scores.data());
+  // The items of the batch beside its first user.
+  std::vector<float> requested(256);
+  trainer.request(clicks.batch(0), clicks.ids[kFields - 1].data(), 256, requested.data());
+  writer.add("output.request", {256}, requested.data());
   std::vector<double> losses, sparse_losses;
   for (int t = 0; t < 10; ++t) losses.push_back(trainer.step(clicks.batch(0)));
   for (int t = 0; t < 10; ++t) sparse_losses.push_back(sparse.step(clicks.batch(0)));

@@ -48,6 +48,27 @@ class DeepFm(torch.nn.Module):
         return self.linear(ids).sum(1).squeeze(-1) + self.deep(v.flatten(1)).squeeze(-1) + pairs
 
 
+class Split:
+    """One request of many candidates with what items bring in computed before, as mwuf::RequestScorer does."""
+
+    def __init__(self, net):
+        with torch.inference_mode():
+            first = net.deep[0]
+            self.net, self.items = net, net.vectors.weight[:VALUES].contiguous()
+            self.hidden = self.items @ first.weight[:, :WIDTH].T
+            self.linear = net.linear.weight[:VALUES, 0].contiguous()
+            self.user_weight, self.rest = first.weight[:, WIDTH:].T.contiguous(), net.deep[1:]
+
+    def __call__(self, others, candidates):
+        """others (FIELDS - 1): rows of the user's fields; candidates (n) -> probabilities (n)."""
+        v = self.net.vectors(others)
+        user = torch.addmv(self.net.deep[0].bias, self.user_weight.T, v.flatten())
+        together = v.sum(0)
+        constant = 0.5 * (together.dot(together) - (v * v).sum()) + self.net.linear(others).sum()
+        z = self.rest(self.hidden[candidates] + user).squeeze(-1)
+        return torch.sigmoid(z + self.items[candidates] @ together + self.linear[candidates] + constant)
+
+
 def optimizers(net, sparse):
     if not sparse:
         return [torch.optim.Adam(net.parameters(), lr=1e-3)]
@@ -70,7 +91,12 @@ def check():
     ids = torch.stack([columns[-1]] + columns[:-1], 1) + torch.arange(FIELDS) * VALUES
     with torch.inference_mode():
         ours, theirs = data["output.scores"], torch.sigmoid(DeepFm(False)(ids))
-    apart = (ours - theirs).abs().max().item()
+        together = ids[:1].repeat(len(ids), 1)
+        together[:, 0] = ids[:, 0]
+        whole = torch.sigmoid(DeepFm(False)(together))
+        split = Split(DeepFm(False))(ids[0, 1:], ids[:, 0])
+    apart = max((ours - theirs).abs().max().item(), (data["output.request"] - whole).abs().max().item(),
+                (split - whole).abs().max().item())
     assert ours.std() > 1e-2, "the scores are all alike: nothing would be checked"
     worst = 0.0
     for sparse, name in ((False, "output.losses"), (True, "output.sparse_losses")):
@@ -101,7 +127,7 @@ def measure():
         batches = clicks(rows)
         for kind in ("dense", "sparse"):
             case = f"deepfm train {kind} batch {rows}"
-            if options.case not in case:
+            if options.case not in case + "$":
                 continue
             net = DeepFm(kind == "sparse")
             steps = optimizers(net, kind == "sparse")
@@ -109,11 +135,19 @@ def measure():
     net = DeepFm(False)
     for rows in (2048, 500, 1):
         case = f"deepfm score {rows}"
-        if options.case not in case:
+        if options.case not in case + "$":
             continue
         batches = clicks(rows)
         with torch.inference_mode():
             environment.report(options, case, lambda: torch.sigmoid(net(following(batches)[0])))
+    split = Split(net)
+    for rows in (500, 1):
+        case = f"deepfm request {rows}"
+        if options.case not in case + "$":
+            continue
+        batches = [(ids[0, 1:], ids[:, 0]) for ids, _ in clicks(rows)]
+        with torch.inference_mode():
+            environment.report(options, case, lambda: split(*following(batches)))
 
 
 check()
