@@ -131,7 +131,7 @@ class LightGcn {
   LightGcn(const Interactions& x, const LightGcnOptions& o)
       : o_(o), isa_(detect_isa()), graph_(x), triples_(x, {.draw = o.draw, .seed = o.seed}) {
     padded_ = (o.width + 15) / 16 * 16;
-    block_ = padded_ % kBlock == 0 ? Index{kBlock} : padded_;
+    block_ = padded_;
     const auto size = at(graph_.nodes() * padded_);
     state_.weights.assign(size, 0.0f);
     state_.first.assign(size, 0.0f);
@@ -372,8 +372,6 @@ class LightGcn {
         }
     });
   }
-
-  static constexpr Index kBlock = 32;
 
   LightGcnOptions o_;
   Isa isa_;
