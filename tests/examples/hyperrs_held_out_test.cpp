@@ -50,6 +50,40 @@ TEST_CASE("held-out users: errors of the query alone, a mean over users") {
   CHECK(table.value().mean("RMSE") == 2);
 }
 
+TEST_CASE("held-out users: with nothing shown a learner gets an empty support and the same is asked") {
+  struct Recording : hyperrs::Learner {
+    struct Own : hyperrs::Adapted {
+      explicit Own(const Recording& of) : learner(of) {}
+      void score(std::span<const std::int32_t> items, std::span<float> out) const override {
+        learner.asked.emplace_back(items.begin(), items.end());
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(i);
+      }
+      const Recording& learner;
+    };
+    std::int64_t parameter_count() const override { return 0; }
+    double train(std::span<const Episode>) override { return 0; }
+    std::unique_ptr<hyperrs::Adapted> adapt(std::int32_t user, const Episode::Part& support, int) const override {
+      users.push_back(user);
+      shown.push_back(support.items.size() + support.labels.size() + support.negatives.size());
+      return std::make_unique<Own>(*this);
+    }
+    mutable std::vector<std::int32_t> users;
+    mutable std::vector<std::size_t> shown;
+    mutable std::vector<std::vector<std::int32_t>> asked;
+  };
+  for (const Objective objective : {Objective::ranking, Objective::rating}) {
+    const HeldOutUsers held(two_users(), kAll, objective);
+    Recording with, without;
+    const auto a = held.score(with, 1), b = held.score(without, 1, /*shown*/ false);
+    CHECK((a.ok() && b.ok()));
+    CHECK(with.shown == std::vector<std::size_t>{2, 2});
+    CHECK(without.shown == std::vector<std::size_t>{0, 0});
+    CHECK(without.users == with.users);
+    CHECK(without.asked == with.asked);
+    CHECK(without.asked.size() == 2);
+  }
+}
+
 TEST_CASE("scenarios: every support, both item sets, users spread evenly, no fault where only cold ones fail") {
   auto task = meta_worlds::four_tastes(Objective::ranking);
   CHECK(task.ok());
