@@ -88,16 +88,17 @@ class Comparison {
   }
 
   // Methods that ask for the same base share it: none of them changes it.
-  thaw::Result<ClickBase*> base(const Wanted& w, const ClickWorld& world) {
+  thaw::Result<ClickBase*> base(const Wanted& w, const ClickWorld& world, int which) {
     const MethodEntry& entry = *w.entry;
     const std::string key =
         w.base + ", seed " + std::to_string(world.seed) + (world.task == &task_ ? "" : ", without pseudo-new items") +
         (dropped(entry) > 0 ? ", drops " + thaw::encode_real(dropped(entry)) : "") +
-        (entry.bias_terms ? ", bias terms" : "") + (entry.own_base != nullptr ? std::string(", ") + entry.name : "");
+        (entry.bias_terms ? ", bias terms" : "") +
+        (entry.own_base != nullptr ? std::string(", ") + entry.name + " " + std::to_string(which) : "");
     if (const auto found = bases_.find(key); found != bases_.end()) return found->second.get();
     const double start = seconds();
     if (entry.own_base != nullptr) {
-      bases_[key] = entry.own_base(world);
+      bases_[key] = entry.own_base(world, which);
       say("base %s: %.1f s\n", key.c_str(), seconds() - start);
       return bases_[key].get();
     }
@@ -121,12 +122,21 @@ class Comparison {
     if (!o_.out.empty())
       if (const auto kept = read_tuned(file, identity(w))) return tuned_[file] = *kept;
     const ClickWorld pseudo{&pseudo_new_, seed};
-    const auto known = base(w, pseudo);
-    if (!known) return known.fault();
     const double start = seconds();
-    const auto method = w.entry->make(*known.value(), pseudo);
-    method->learn();
-    tuned_[file] = tune(*method, pseudo, w.entry->grid());
+    Tuned all;
+    for (int which = 0; which < w.entry->own_bases; ++which) {
+      const auto known = base(w, pseudo, which);
+      if (!known) return known.fault();
+      const auto method = w.entry->make(*known.value(), pseudo);
+      method->learn();
+      std::vector<FineTuning> grid = w.entry->grid();
+      for (FineTuning& tuning : grid) tuning.base = which;
+      const Tuned one = tune(*method, pseudo, grid);
+      if (one.auc > all.auc) all.auc = one.auc, all.choice = one.choice;
+      all.tried.insert(all.tried.end(), one.tried.begin(), one.tried.end());
+      all.aucs.insert(all.aucs.end(), one.aucs.begin(), one.aucs.end());
+    }
+    tuned_[file] = all;
     say("%s tuned in %.1f s\n", w.entry->name, seconds() - start);
     if (!o_.out.empty())
       if (const auto written = write_tuned(file, identity(w), tuned_[file]); !written) return written.fault();
@@ -145,7 +155,7 @@ class Comparison {
         return thaw::Done{};
       }
     const ClickWorld world{&task_, seed};
-    const auto known = base(w, world);
+    const auto known = base(w, world, chosen.value().choice.base);
     if (!known) return known.fault();
     const double start = seconds();
     const auto method = w.entry->make(*known.value(), world);
@@ -153,8 +163,8 @@ class Comparison {
     const double learnt = seconds();
     line.runs.push_back(run_phases(*method, world, chosen.value().choice));
     const FineTuning& t = chosen.value().choice;
-    say("%s, seed %d: learnt in %.1f s, phases in %.1f s; %d epochs, rate %g, strength %g, tuned to %.4f\n",
-        w.entry->name, static_cast<int>(seed), learnt - start, seconds() - learnt, t.epochs, t.rate, t.strength,
+    say("%s, seed %d: learnt in %.1f s, phases in %.1f s; %d epochs, rate %g, strength %g, base %d, tuned to %.4f\n",
+        w.entry->name, static_cast<int>(seed), learnt - start, seconds() - learnt, t.epochs, t.rate, t.strength, t.base,
         chosen.value().auc);
     return o_.out.empty() ? thaw::Result<thaw::Done>(thaw::Done{}) : write_scores(file, name, line.runs.back());
   }

@@ -47,6 +47,7 @@ struct FineTuning {
   double rate = 1e-3;
   Index batch = 256;
   double strength = 1;  // of a prior, where a method solves and does not step (count_aware.hpp)
+  int base = 0;         // which of a method's own bases, where it has several to choose from (methods.hpp)
 };
 
 // fn(rows of a batch) over all rows, in their order or shuffled by (seed, stream).

@@ -23,8 +23,10 @@ struct MethodEntry {
   std::vector<FineTuning> (*grid)();
   double item_dropout = 0;  // share of a base's training impressions that read no vector of their item
   bool bias_terms = false;  // whether the base has them
-  std::unique_ptr<ClickBase> (*own_base)(const ClickWorld& world) =
-      nullptr;  // trained; null: the base that is asked for
+  // A base of the method's own, trained; null: the base that is asked for. `which` is chosen like everything else that
+  // is tuned, on pseudo-new items.
+  std::unique_ptr<ClickBase> (*own_base)(const ClickWorld& world, int which) = nullptr;
+  int own_bases = 1;
 };
 
 namespace detail {
@@ -91,11 +93,21 @@ inline const MethodEntry kMethods[] = {
      [](ClickBase& b, const ClickWorld& w) { return detail::make_method<CountAware>(b, w, CountAwareOptions()); },
      detail::strength_grid, 0, true},
     {"best-no-popularity", "best without popularity", detail::make_best, detail::strength_grid, 0, false,
-     [](const ClickWorld& w) { return make_taste_base(w, {.popularity_levels = 0}); }},
+     [](const ClickWorld& w, int which) {
+       TasteOptions options = taste_choice(which);
+       options.popularity_levels = 0;
+       return make_taste_base(w, options);
+     },
+     kTasteChoices},
     {"best-all-ids", "best, ids in every sample", detail::make_best, detail::strength_grid, 0, false,
-     [](const ClickWorld& w) { return make_taste_base(w, {.item_dropout = 0}); }},
+     [](const ClickWorld& w, int which) {
+       TasteOptions options = taste_choice(which);
+       options.item_dropout = 0;
+       return make_taste_base(w, options);
+     },
+     kTasteChoices},
     {"best", "MWUF best: count-aware", detail::make_best, detail::strength_grid, 0, false,
-     [](const ClickWorld& w) { return make_taste_base(w); }},
+     [](const ClickWorld& w, int which) { return make_taste_base(w, taste_choice(which)); }, kTasteChoices},
 };
 
 // Null where there is no method of that name.

@@ -23,7 +23,7 @@ namespace mwuf {
 
 namespace detail {
 
-inline constexpr std::string_view kScoreMark = "thaw scores 1, ", kTunedMark = "thaw fine-tuning 1, ";
+inline constexpr std::string_view kScoreMark = "thaw scores 1, ", kTunedMark = "thaw fine-tuning 2, ";
 
 inline thaw::Result<thaw::Done> write_whole(const std::string& path, const std::string& bytes) {
   thaw::Result<thaw::AtomicFile> file = thaw::AtomicFile::create(path.c_str());
@@ -80,11 +80,11 @@ inline std::optional<PhaseScores> read_scores(const std::string& path, std::stri
   return scores;
 }
 
-// A line for what was chosen and one for each that was tried: epochs, rate, strength, mean AUC.
+// A line for what was chosen and one for each that was tried: base, epochs, rate, strength, mean AUC.
 inline thaw::Result<thaw::Done> write_tuned(const std::string& path, std::string_view identity, const Tuned& tuned) {
   std::string text = std::string(detail::kTunedMark) + std::string(identity) + "\n";
   const auto line = [&](const FineTuning& t, double auc) {
-    text += thaw::encode_integer(static_cast<std::int64_t>(t.epochs));
+    text += thaw::encode_integer(t.base) + " " + thaw::encode_integer(t.epochs);
     for (const double number : {t.rate, t.strength, auc}) text += " " + thaw::encode_real(number);
     text += "\n";
   };
@@ -100,11 +100,13 @@ inline std::optional<Tuned> read_tuned(const std::string& path, std::string_view
   std::string_view rest = *text;
   for (bool is_first = true; !rest.empty(); is_first = false) {
     FineTuning t;
-    const auto epochs = thaw::decode_integer(detail::next_word(rest));
+    const auto base = thaw::decode_integer(detail::next_word(rest)),
+               epochs = thaw::decode_integer(detail::next_word(rest));
     const auto rate = thaw::decode_real(detail::next_word(rest)), strength = thaw::decode_real(detail::next_word(rest));
     const auto auc = thaw::decode_real(detail::next_word(rest));
-    if (!epochs || !rate || !strength || !auc) return {};
-    t.epochs = static_cast<int>(epochs.value()), t.rate = rate.value(), t.strength = strength.value();
+    if (!base || !epochs || !rate || !strength || !auc) return {};
+    t.base = static_cast<int>(base.value()), t.epochs = static_cast<int>(epochs.value()), t.rate = rate.value(),
+    t.strength = strength.value();
     if (is_first)
       tuned.choice = t, tuned.auc = auc.value();
     else

@@ -135,8 +135,9 @@ inline std::string bootstrap_table(const Task& task, std::vector<Line>& lines, t
   return text;
 }
 
-inline std::string tuning_text(const FineTuning& t, bool solves) {
-  return solves ? std::string("strength ") + number_text(t.strength, "%g")
+inline std::string tuning_text(const FineTuning& t, bool solves, bool has_bases) {
+  const std::string base = has_bases ? "base " + std::to_string(t.base) + " " : std::string();
+  return solves ? base + "strength " + number_text(t.strength, "%g")
                 : std::to_string(t.epochs) + " x " + number_text(t.rate, "%g");
 }
 
@@ -151,8 +152,8 @@ inline std::string curves_text(const std::vector<Line>& lines) {
     text.append("- ").append(line.title).append(":");
     for (std::size_t i = 0; i < tuned.tried.size(); ++i) {
       const char* mark = tuned.aucs[i] == tuned.auc ? "**" : "";
-      text += std::string(i > 0 ? ", " : " ") + tuning_text(tuned.tried[i], solves) + " " + mark +
-              number_text(tuned.aucs[i]) + mark;
+      text += std::string(i > 0 ? ", " : " ") + tuning_text(tuned.tried[i], solves, tuned.tried.back().base > 0) + " " +
+              mark + number_text(tuned.aucs[i]) + mark;
     }
     text += "\n";
   }

@@ -9,7 +9,8 @@
 // in it. Three things make it strong where items are new: items' rows are left out of a third of the impressions, so
 // that features carry what they can; rows are shrunk; and an item's popularity among the old ones is a feature, of
 // which a new item has the lowest value, so that each user's liking for what few people know is learnt. Popularity is
-// counted on impressions of old items only. Values that few old items show (words of titles) are not used.
+// counted on impressions of old items only. Values that few old items show (words of titles) are not used unless that
+// is asked for. Where users have few impressions, a user's bias starts from counted likes.
 //
 // Trained sample by sample by gradient descent, loops by hand. Not a network: see models.hpp for those.
 #pragma once
@@ -18,6 +19,7 @@
 
 #include "mwuf/click_base.hpp"
 #include "mwuf/method.hpp"
+#include "thaw/baselines/click_counts.hpp"
 
 namespace mwuf {
 
@@ -30,8 +32,35 @@ struct TasteOptions {
   double item_dropout = 0.3;
   double shrink_vectors = 0.02, shrink_user_bias = 0.01, shrink_item_bias = 0.05, shrink_features = 0.002;
   int popularity_levels = 20;
+  // Above 0: a user's bias starts at, and is shrunk to, the log-odds of the user's own likes, in which what everybody
+  // likes counts as this many impressions. 0: both are zero.
+  double user_pseudo = 0;
   double most_values = 0.5;  // an item field with more values than this share of the old items is not used
 };
+
+// What `best` chooses from, by what each gives on pseudo-new items.
+inline TasteOptions taste_choice(int which) {
+  TasteOptions options;
+  // Users with a hundred impressions each, and features of items that say little by themselves: the options as they
+  // are. Fewer impressions, and features that say much (authors): they all count, and users start from their counts.
+  if (which == 1) {
+    options.user_pseudo = 10;
+    options.most_values = 100;
+    options.epochs = 15;
+    options.shrink_vectors = 0.05, options.shrink_user_bias = 0.3, options.shrink_features = 0.02;
+  }
+  // A handful of impressions a user: little more than counts can be learnt.
+  if (which == 2) {
+    options.user_pseudo = 5;
+    options.most_values = 0;
+    options.item_dropout = 0;
+    options.rate = 0.02;
+    options.shrink_vectors = 0.3, options.shrink_user_bias = 3, options.shrink_features = 0.03;
+    options.shrink_item_bias = 0.1;
+  }
+  return options;
+}
+inline constexpr int kTasteChoices = 3;
 
 class TasteBase final : public ClickBase {
  public:
@@ -47,7 +76,7 @@ class TasteBase final : public ClickBase {
     }
     first_level_ = rows;
     rows += options.popularity_levels;
-    level_popularity(task);
+    level_ = levels_of(task, task.clicks().items, plan_.items, options.popularity_levels);
     thaw::Philox rng(seed, 71);
     vectors_.resize(static_cast<std::size_t>(rows * k_));
     items_.resize(static_cast<std::size_t>(plan_.items * (k_ + 1)));
@@ -55,6 +84,8 @@ class TasteBase final : public ClickBase {
     for (float& x : items_) x = static_cast<float>(options.deviation * rng.normal());
     biases_.assign(static_cast<std::size_t>(rows), 0.0f);
     for (Index i = 0; i < plan_.items; ++i) items_[static_cast<std::size_t>(i * (k_ + 1) + k_)] = 0;
+    if (options.user_pseudo > 0 && plan_.user_id >= 0) count_users(task);
+    start_biases_ = biases_;
     for (std::vector<float>* v : {&user_, &item_}) v->resize(static_cast<std::size_t>(k_));
   }
 
@@ -123,6 +154,14 @@ class TasteBase final : public ClickBase {
     return static_cast<std::int64_t>(vectors_.size() + biases_.size() + items_.size()) + 1;
   }
 
+  const TasteOptions& options() const { return options_; }
+  // fn(name, vector of numbers) for all that training changes, for files.
+  template <class Fn>
+  void each_block(const Fn& fn) {
+    fn("vectors", vectors_), fn("biases", biases_), fn("items", items_);
+  }
+  float& mean() { return mean_; }
+
  private:
   struct Entry {
     Index row;
@@ -130,21 +169,33 @@ class TasteBase final : public ClickBase {
     bool is_user_id;
   };
 
-  // Which level of popularity each item has: equal shares of the old items; 0 for everything unknown to the base.
-  void level_popularity(const Task& task) {
-    std::vector<std::int32_t> counts(static_cast<std::size_t>(plan_.items), 0), sorted;
-    for (const std::int32_t r : task.split.base)
-      ++counts[static_cast<std::size_t>(task.clicks().items[static_cast<std::size_t>(r)])];
+  // Levels of how often the base shows something: equal shares of what it shows; 0 for what it does not.
+  std::vector<std::int32_t> levels_of(const Task& task, const std::vector<std::int32_t>& ids, Index size, int levels) {
+    std::vector<std::int32_t> counts(static_cast<std::size_t>(size), 0), sorted, out(counts.size(), 0);
+    for (const std::int32_t r : task.split.base) ++counts[static_cast<std::size_t>(ids[static_cast<std::size_t>(r)])];
     for (const std::int32_t c : counts)
       if (c > 0) sorted.push_back(c);
     std::sort(sorted.begin(), sorted.end());
-    level_.assign(counts.size(), 0);
     for (std::size_t i = 0; i < counts.size(); ++i) {
       if (counts[i] == 0) continue;
       const auto below = std::lower_bound(sorted.begin(), sorted.end(), counts[i]) - sorted.begin();
-      level_[i] =
-          static_cast<std::int32_t>(below * options_.popularity_levels / static_cast<std::ptrdiff_t>(sorted.size()));
+      out[i] = static_cast<std::int32_t>(below * levels / static_cast<std::ptrdiff_t>(sorted.size()));
     }
+    return out;
+  }
+
+  // Starts the users' biases and the mean from how often users like.
+  void count_users(const Task& task) {
+    thaw::ClickCounts counts(static_cast<std::int32_t>(plan_.fields[plan_.user_id].values), 1,
+                             {.user_pseudo = options_.user_pseudo, .item_pseudo = 1});
+    for (const std::int32_t r : task.split.base) {
+      const auto row = static_cast<std::size_t>(r);
+      counts.learn_users({&task.clicks().users[row], 1}, {&task.clicks().labels[row], 1});
+    }
+    const double all = counts.user_logit(-1);
+    mean_ = static_cast<float>(all);
+    for (std::int32_t u = 0; u < plan_.fields[plan_.user_id].values; ++u)
+      biases_[static_cast<std::size_t>(first_[plan_.user_id] + u)] = static_cast<float>(counts.user_logit(u) - all);
   }
 
   // Gathers the entries of a sample, the sums of their vectors on either side, and returns the sum of their biases.
@@ -224,7 +275,7 @@ class TasteBase final : public ClickBase {
       for (std::size_t d = 0; d < other.size(); ++d)
         row[d] -= rate * (error * entry.weight * other[d] + shrink * row[d]);
       float& bias = biases_[static_cast<std::size_t>(entry.row)];
-      bias -= rate * (error * entry.weight + bias_shrink * bias);
+      bias -= rate * (error * entry.weight + bias_shrink * (bias - start_biases_[static_cast<std::size_t>(entry.row)]));
     }
   }
 
@@ -236,7 +287,7 @@ class TasteBase final : public ClickBase {
   bool used_[kMaxFields] = {};
   Index first_level_ = 0;
   std::vector<std::int32_t> level_;
-  std::vector<float> vectors_, biases_, items_;
+  std::vector<float> vectors_, biases_, start_biases_, items_;
   std::vector<Entry> user_entries_, item_entries_;
   std::vector<float> user_, item_;
 };

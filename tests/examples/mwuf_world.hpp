@@ -86,7 +86,7 @@ inline std::unique_ptr<mwuf::ClickBase> click_base(const mwuf::ClickWorld& world
 
 // The base that a method of the table asks for.
 inline std::unique_ptr<mwuf::ClickBase> base_for(const mwuf::MethodEntry& entry, const mwuf::ClickWorld& world) {
-  return entry.own_base != nullptr ? entry.own_base(world) : click_base(world, "wide_deep", entry.bias_terms);
+  return entry.own_base != nullptr ? entry.own_base(world, 0) : click_base(world, "wide_deep", entry.bias_terms);
 }
 
 inline std::vector<float> scores_of(mwuf::WarmUp& method, const mwuf::Task& task, mwuf::Rows rows) {
