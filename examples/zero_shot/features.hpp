@@ -28,7 +28,7 @@ inline constexpr int kFeatures = 2 * kEvidences + kContext;
 
 class PairFeatures {
  public:
-  // `also` are items that must be among the candidates (training: positives and drawn negatives).
+  // `also` are items that must be among the candidates, whatever the evidence says.
   void build(const Statistics& s, std::span<const std::int32_t> history, std::span<const std::int32_t> also) {
     gather(s, history, space_);
     role_.assign(static_cast<std::size_t>(s.item_count()), Role::other);

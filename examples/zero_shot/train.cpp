@@ -5,10 +5,8 @@
 //   thaw_zero_shot_train --help
 //
 // A target is never among the sources of the network that is measured on it. Training-free methods stand beside it.
-#include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <map>
 
 #include "zero_shot/comparison.hpp"
 #include "zero_shot/train_options.hpp"
