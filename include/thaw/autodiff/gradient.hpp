@@ -276,11 +276,11 @@ auto model_gradient(const Var<R, B>& loss, const M& model, const T& seed) {
 // The gradient of a one-element loss with respect to every tensor of a model of Vars: the same model of Arrays, or,
 // with `differentiable`, of Vars on the same tape.
 template <class R, class B, class M>
-requires(!Value<M>) auto gradient(const Var<R, B>& loss, const M& model) {
+requires(!is_value<M>) auto gradient(const Var<R, B>& loss, const M& model) {
   return detail::model_gradient<Array<R, B>>(loss, model, detail::one_for(loss));
 }
 template <class R, class B, class M>
-requires(!Value<M>) auto gradient(const Var<R, B>& loss, const M& model, Differentiable) {
+requires(!is_value<M>) auto gradient(const Var<R, B>& loss, const M& model, Differentiable) {
   return detail::model_gradient<Var<R, B>>(loss, model, loss.tape->constant(detail::one_for(loss)));
 }
 

@@ -45,8 +45,8 @@ Array<R, B> hessian_vector(const Var<R, B>& loss, const Var<R, B>& variable, con
 
 // H v for all tensors of a model of Vars; `v` is the same model of Arrays, and so is the result.
 template <class R, class B, class M>
-requires(!Value<M>) ModelOf<M, Array<R, B>> hessian_vector(const Var<R, B>& loss, const M& model,
-                                                           const ModelOf<M, Array<R, B>>& v) {
+requires(!is_value<M>) ModelOf<M, Array<R, B>> hessian_vector(const Var<R, B>& loss, const M& model,
+                                                              const ModelOf<M, Array<R, B>>& v) {
   const M g = gradient(loss, model, differentiable);
   return gradient(detail::inner_product(*loss.tape, g, v), model);
 }

@@ -73,6 +73,8 @@ inline constexpr bool is_array<Array<R, B>> = true;
 template <class T>
 inline constexpr bool is_recorded = false;
 template <class T>
-concept Value = is_array<T> || is_recorded<T> || std::is_same_v<T, Spec>;
+inline constexpr bool is_value = is_array<T> || is_recorded<T> || std::is_same_v<T, Spec>;
+template <class T>
+concept Value = is_value<T>;  // overloads for models say !is_value: g++ 12 loses !Value in deep instantiations
 
 }  // namespace thaw::inline v0

@@ -16,7 +16,7 @@ namespace thaw::inline v0 {
 // model - rate * gradients, tensor by tensor: a recorded expression on Vars, plain numbers on Arrays. The gradients may
 // be Arrays or Vars.
 template <class M, class G>
-requires(!Value<M>) M descend(const M& model, const G& gradients, double rate) {
+requires(!is_value<M>) M descend(const M& model, const G& gradients, double rate) {
   M out = model;
   for_each_tensor(
       [&](const Path& path, auto& to, const auto& g) {
