@@ -1,3 +1,4 @@
+#include "tests/data/temporary_files.hpp"
 #include "tests/examples/zero_shot_tiny.hpp"
 #include "thaw/baselines/popularity.hpp"
 #include "zero_shot/interpolation.hpp"
@@ -101,8 +102,8 @@ TEST_CASE("the leak: with the answers in the graph training looks far better, an
 }
 
 TEST_CASE("weights travel through a file, and a file of another kind is refused") {
-  const std::string path = std::string(std::getenv("TMPDIR") != nullptr ? std::getenv("TMPDIR") : "/tmp") +
-                           "/thaw_zero_shot_" + std::to_string(trained().fingerprint() % 100000) + ".safetensors";
+  thaw_test::TemporaryFiles files;
+  const std::string path = files.write("weights.safetensors", "");
   CHECK(trained().save(path, {"generated"}).ok());
   zero_shot::Network other(zero_shot::kFeatures, 99);
   CHECK(other.fingerprint() != trained().fingerprint());
@@ -112,7 +113,6 @@ TEST_CASE("weights travel through a file, and a file of another kind is refused"
   const auto refused = other.load(path);
   CHECK(!refused.ok());
   if (!refused) CHECK(std::string(refused.fault().text).find("expected a model of kind") != std::string::npos);
-  std::remove(path.c_str());
 }
 
 TEST_CASE("interpolation: the ends rank as the parts, a constant changes nothing") {
