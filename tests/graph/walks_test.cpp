@@ -60,16 +60,18 @@ void hold_formula(const IdLists& graph, const thaw::Walks& walks, double p, doub
   const auto counts = count_steps(walks);
   std::map<std::pair<std::int32_t, std::int32_t>, double> arrivals;
   for (const auto& [step, count] : counts) arrivals[{std::get<0>(step), std::get<1>(step)}] += count;
-  for (const auto& [pair, n] : arrivals)
-    for (const std::int32_t x : graph.row(pair.second)) {
-      const Step step{pair.first, pair.second, x};
+  for (const auto& arrival : arrivals)
+    for (const std::int32_t x : graph.row(arrival.first.second)) {
+      const std::int32_t before = arrival.first.first, at = arrival.first.second;
+      const double n = arrival.second;
+      const Step step{before, at, x};
       const double expected = formula(graph, step, p, q);
       const auto found = counts.find(step);
       const double got = (found == counts.end() ? 0 : found->second) / n;
       CAPTURE(p);
       CAPTURE(q);
-      CAPTURE(pair.first);
-      CAPTURE(pair.second);
+      CAPTURE(before);
+      CAPTURE(at);
       CAPTURE(x);
       CHECK(std::fabs(got - expected) <= sigmas * std::sqrt(expected * (1 - expected) / n) + 1e-12);
     }

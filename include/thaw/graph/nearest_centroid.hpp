@@ -74,7 +74,7 @@ class NearestCentroid {
   }
 
  private:
-  static constexpr Index kRows = 192;  // scores of one product stay in the second-level cache
+  static constexpr Index kRows = 480;  // scores of one product stay in the second-level cache
 
   static float& at(std::vector<float>& v, Index i) { return v[static_cast<std::size_t>(i)]; }
 

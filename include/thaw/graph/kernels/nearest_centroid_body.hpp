@@ -26,15 +26,21 @@ THAW_KERNEL_TARGET inline void best_columns(Index rows, Index columns, const flo
       most = larger ? next : most;
       at = larger ? number : at;
     }
-    float lane[kLanes];
+    // The largest lane, then the lowest number among those that hold it; no branches.
+    float top[kLanes];
     std::int32_t lane_at[kLanes];
-    store(lane, most);
-    __builtin_memcpy(lane_at, &at, sizeof at);
-    int winner = 0;
-    for (int j = 1; j < kLanes; ++j)
-      if (lane[j] > lane[winner] || (lane[j] == lane[winner] && lane_at[j] < lane_at[winner])) winner = j;
-    best[r] = lane_at[winner];
-    value[r] = lane[winner];
+    store(top, most);
+    THAW_UNROLL
+    for (int step = kLanes / 2; step > 0; step /= 2)
+      for (int j = 0; j < step; ++j) top[j] = top[j] > top[j + step] ? top[j] : top[j + step];
+    const Vector all = Vector{} + top[0];
+    const Numbers candidate = most == all ? at : Numbers{} + 0x7fffffff;
+    __builtin_memcpy(lane_at, &candidate, sizeof candidate);
+    THAW_UNROLL
+    for (int step = kLanes / 2; step > 0; step /= 2)
+      for (int j = 0; j < step; ++j) lane_at[j] = lane_at[j] < lane_at[j + step] ? lane_at[j] : lane_at[j + step];
+    best[r] = lane_at[0];
+    value[r] = top[0];
   }
 }
 
