@@ -97,7 +97,10 @@ struct Bench {
     }
     if (wanted("bpr")) {
       auto p = thaw::BprMfPredictor::start(x, {.threads = threads}).value();
-      line("BPR-MF epoch, width 64", threads, bench::times(2, seconds, [&] { p.epoch(x); }), pairs, "triples");
+      const thaw::BprTriples triples(x, {.draw = thaw::BprDraw::interactions});
+      const auto count = static_cast<thaw::Index>(x.by_user.ids.size());
+      line("BPR-MF epoch, width 64", threads, bench::times(2, seconds, [&] { p.epoch(triples, count); }), pairs,
+           "triples");
     }
   }
 };

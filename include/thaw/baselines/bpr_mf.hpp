@@ -46,7 +46,9 @@ class BprMfPredictor {
     const auto x = Interactions::from_graph(visible);
     if (!x) return x.fault();
     auto started = start(x.value(), options);
-    for (int epoch = 0; started && epoch < options.epochs; ++epoch) started.value().epoch(x.value());
+    const BprTriples triples(x.value(), {.draw = BprDraw::interactions, .seed = options.seed});
+    const auto count = static_cast<Index>(x.value().by_user.ids.size());
+    for (int epoch = 0; started && epoch < options.epochs; ++epoch) started.value().epoch(triples, count);
     return started;
   }
   static Result<BprMfPredictor> fit(const RatingGraph& visible) { return fit(visible, Options()); }
@@ -72,10 +74,8 @@ class BprMfPredictor {
     return predictor;
   }
 
-  // As many triples as there are interactions. The interactions must be those of start().
-  void epoch(const Interactions& x) {
-    const BprTriples triples(x, {.draw = BprDraw::interactions, .seed = o_.seed});
-    const auto count = static_cast<Index>(x.by_user.ids.size());
+  // `count` triples, those of this epoch; an epoch is usually as many as there are interactions.
+  void epoch(const BprTriples& triples, Index count) {
     const Isa isa = detect_isa();
     in_parallel(o_.threads, [&](int t) {
       const Index end = count * (t + 1) / o_.threads;

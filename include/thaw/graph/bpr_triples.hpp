@@ -36,8 +36,13 @@ class BprTriples {
       const auto degree = static_cast<std::int32_t>(x.by_user.row(user).size());
       // Who touched everything has no other item.
       if (degree == 0 || degree == x.item_count()) continue;
-      users_.push_back(user);
-      if (draw_ == BprDraw::interactions) users_.insert(users_.end(), static_cast<std::size_t>(degree) - 1, user);
+      if (draw_ == BprDraw::users) {
+        users_.push_back(user);
+        continue;
+      }
+      const auto own = x.by_user.row(user);
+      users_.insert(users_.end(), own.size(), user);
+      liked_.insert(liked_.end(), own.begin(), own.end());
     }
   }
 
@@ -47,9 +52,11 @@ class BprTriples {
   // Triple i of a step depends on the seed, the step and i alone.
   BprTriple at(std::uint64_t step, std::uint64_t i) const {
     Philox rng(key_.bits, (step << 24) ^ i);
-    const std::int32_t user = users_[rng.below(static_cast<std::uint32_t>(users_.size()))];
+    const std::uint32_t place = rng.below(static_cast<std::uint32_t>(users_.size()));
+    const std::int32_t user = users_[place];
     const auto own = x_->by_user.row(user);
-    const std::int32_t liked = own[rng.below(static_cast<std::uint32_t>(own.size()))];
+    const std::int32_t liked =
+        draw_ == BprDraw::interactions ? liked_[place] : own[rng.below(static_cast<std::uint32_t>(own.size()))];
     for (;;) {
       const auto other = static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(x_->item_count())));
       if (!std::binary_search(own.begin(), own.end(), other)) return {user, liked, other};
@@ -64,6 +71,7 @@ class BprTriples {
   BprDraw draw_;
   Key key_;
   std::vector<std::int32_t> users_;  // once each, or once an interaction
+  std::vector<std::int32_t> liked_;  // the item of each interaction
 };
 
 }  // namespace thaw::inline v0

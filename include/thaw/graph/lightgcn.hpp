@@ -47,7 +47,7 @@ struct LightGcnOptions {
 
 class LightGcn {
  public:
-  // All that changes while training; in an order of its own, for a checkpoint of the same options.
+  // All that changes while training, for a checkpoint of the same options. Rows are padded to whole registers.
   struct State {
     std::vector<float> weights, first, second;  // embeddings and Adam's two means
     std::int64_t steps = 0;
@@ -106,7 +106,7 @@ class LightGcn {
   void own_vectors(std::span<float> out) const {
     check_room(out);
     for (Index v = 0; v < graph_.nodes(); ++v)
-      for (Index j = 0; j < o_.width; ++j) out[at(v * o_.width + j)] = state_.weights[at(place(v, j))];
+      for (Index j = 0; j < o_.width; ++j) out[at(v * o_.width + j)] = state_.weights[at(v * padded_ + j)];
   }
 
   const State& state() const { return state_; }
@@ -131,7 +131,6 @@ class LightGcn {
   LightGcn(const Interactions& x, const LightGcnOptions& o)
       : o_(o), isa_(detect_isa()), graph_(x), triples_(x, {.draw = o.draw, .seed = o.seed}) {
     padded_ = (o.width + 15) / 16 * 16;
-    block_ = padded_;
     const auto size = at(graph_.nodes() * padded_);
     state_.weights.assign(size, 0.0f);
     state_.first.assign(size, 0.0f);
@@ -148,8 +147,7 @@ class LightGcn {
     gradient_.resize(rows_.size());
     squares_.resize(at(most));
     losses_.resize(at(o.batch));
-    range_.resize(at(most * 2 * o.threads));
-    strips_.resize(at(kStrip * block_ * o.threads));
+    strips_.resize(at(kStrip * padded_ * o.threads));
     const float* const s = graph_.scale<float>();
     for (Index v = 0; v < graph_.nodes(); ++v) {
       square_scale_.push_back(s[v] * s[v]);
@@ -161,17 +159,11 @@ class LightGcn {
     for (Index v = 0; v < graph_.nodes(); ++v) {
       Philox rng(key.bits, static_cast<std::uint64_t>(v));
       for (Index j = 0; j < o_.width; ++j)
-        state_.weights[at(place(v, j))] = static_cast<float>(o_.deviation * rng.normal());
+        state_.weights[at(v * padded_ + j)] = static_cast<float>(o_.deviation * rng.normal());
     }
     scale_weights();
   }
 
-  // Tables are cut into blocks of columns, each (nodes, block): what a pass reads at random is smaller by that much.
-  Index place(Index node, Index column) const {
-    return (column / block_) * graph_.nodes() * block_ + node * block_ + column % block_;
-  }
-  Index blocks() const { return padded_ / block_; }
-  Index block_start(Index b) const { return b * graph_.nodes() * block_; }
   void check_room(std::span<const float> out) const {
     require(out.size() == at(graph_.nodes() * o_.width), "LightGcn: room for ", out.size(), " numbers of ",
             graph_.nodes(), " vectors of width ", o_.width);
@@ -179,9 +171,8 @@ class LightGcn {
 
   // layers_[0] = D^-1/2 e
   void scale_weights() {
-    for (Index b = 0; b < blocks(); ++b)
-      THAW_DISPATCH(isa_, scale_rows(graph_.nodes(), block_, graph_.scale<float>(),
-                                     state_.weights.data() + block_start(b), layers_[0].data() + block_start(b)));
+    THAW_DISPATCH(isa_,
+                  scale_rows(graph_.nodes(), padded_, graph_.scale<float>(), state_.weights.data(), layers_[0].data()));
   }
   // work(begin, end, thread) for stretches of rows that a thread owns, users' and items' in turn.
   template <class Work>
@@ -195,10 +186,8 @@ class LightGcn {
   // layers_[to] = D^-1 A layers_[from]: scaled tables stay scaled.
   void spread(int from, int to) {
     over_parts([&](Index begin, Index end, int) {
-      for (Index b = 0; b < blocks(); ++b)
-        graph_.sum_rows(isa_, begin, end, layers_[at(from)].data() + block_start(b), block_, block_,
-                        static_cast<const float*>(nullptr), square_scale_.data(),
-                        layers_[at(to)].data() + block_start(b) + begin * block_);
+      graph_.sum_rows(isa_, begin, end, layers_[at(from)].data(), padded_, padded_, static_cast<const float*>(nullptr),
+                      square_scale_.data(), layers_[at(to)].data() + begin * padded_);
     });
   }
 
@@ -233,15 +222,12 @@ class LightGcn {
   void final_row(Index v, float* out) const {
     const float share = 1.0f / static_cast<float>(o_.layers + 1);
     const int last = o_.layers - 1;
-    for (Index b = 0; b < blocks(); ++b) {
-      float* const to = out + b * block_;
-      graph_.sum_rows(isa_, v, v + 1, layers_[at(last)].data() + block_start(b), block_, block_,
-                      static_cast<const float*>(nullptr), graph_.scale<float>(), to);
-      const Index row = block_start(b) + v * block_;
-      for (int k = 1; k <= last; ++k) axpy(isa_, block_, root_degree_[at(v)], layers_[at(k)].data() + row, to);
-      axpy(isa_, block_, 1.0f, state_.weights.data() + row, to);
-      affine(isa_, block_, share, 0.0f, to, to);
-    }
+    graph_.sum_rows(isa_, v, v + 1, layers_[at(last)].data(), padded_, padded_, static_cast<const float*>(nullptr),
+                    graph_.scale<float>(), out);
+    const Index row = v * padded_;
+    for (int k = 1; k <= last; ++k) axpy(isa_, padded_, root_degree_[at(v)], layers_[at(k)].data() + row, out);
+    axpy(isa_, padded_, 1.0f, state_.weights.data() + row, out);
+    affine(isa_, padded_, share, 0.0f, out, out);
   }
   // Final vectors of the touched nodes; the sum of |e|^2 over the batch.
   double read_rows() {
@@ -249,10 +235,7 @@ class LightGcn {
       for (Index i = t; i < touched(); i += o_.threads) {
         const Index v = touched_[at(i)];
         final_row(v, rows_.data() + i * padded_);
-        float sum = 0;
-        for (Index b = 0; b < blocks(); ++b)
-          sum += sum_of_squares(isa_, block_, state_.weights.data() + block_start(b) + v * block_);
-        squares_[at(i)] = sum * often_[at(i)];
+        squares_[at(i)] = sum_of_squares(isa_, padded_, state_.weights.data() + v * padded_) * often_[at(i)];
       }
     });
     double squares = 0;
@@ -306,9 +289,7 @@ class LightGcn {
   }
   void clear(int table) {
     over_parts([&](Index begin, Index end, int) {
-      for (Index b = 0; b < blocks(); ++b)
-        std::fill(layers_[at(table)].begin() + block_start(b) + begin * block_,
-                  layers_[at(table)].begin() + block_start(b) + end * block_, 0.0f);
+      std::fill(layers_[at(table)].begin() + begin * padded_, layers_[at(table)].begin() + end * padded_, 0.0f);
     });
   }
   // layers_[table] += D^-1/2 g
@@ -316,9 +297,8 @@ class LightGcn {
     in_parallel(o_.threads, [&](int t) {
       for (Index i = t; i < touched(); i += o_.threads) {
         const Index v = touched_[at(i)];
-        for (Index b = 0; b < blocks(); ++b)
-          axpy(isa_, block_, graph_.scale<float>()[v], gradient_.data() + i * padded_ + b * block_,
-               layers_[at(table)].data() + block_start(b) + v * block_);
+        axpy(isa_, padded_, graph_.scale<float>()[v], gradient_.data() + i * padded_,
+             layers_[at(table)].data() + v * padded_);
       }
     });
   }
@@ -327,23 +307,16 @@ class LightGcn {
     clear(table);
     in_parallel(o_.threads, [&](int t) {
       const auto part = graph_.part(t, o_.threads);
-      std::pair<Index, Index>* const range = range_.data() + t * touched();
       for (Index i = 0; i < touched(); ++i) {
         const Index v = touched_[at(i)];
         const auto row = graph_.row(v);
         const bool is_user = v < graph_.users();
         const auto low = std::lower_bound(row.begin(), row.end(), is_user ? part.item_begin : part.user_begin);
         const auto high = std::lower_bound(low, row.end(), is_user ? part.item_end : part.user_end);
-        range[i] = {low - row.begin(), high - low};
+        THAW_DISPATCH(isa_,
+                      add_row_to_rows(row.data() + (low - row.begin()), high - low, padded_, graph_.scale<float>()[v],
+                                      square_scale_.data(), gradient_.data() + i * padded_, layers_[at(table)].data()));
       }
-      for (Index b = 0; b < blocks(); ++b)
-        for (Index i = 0; i < touched(); ++i) {
-          const Index v = touched_[at(i)];
-          THAW_DISPATCH(isa_, add_row_to_rows(graph_.row(v).data() + range[i].first, range[i].second, block_,
-                                              graph_.scale<float>()[v], square_scale_.data(),
-                                              gradient_.data() + i * padded_ + b * block_,
-                                              layers_[at(table)].data() + block_start(b)));
-        }
     });
     add_batch(table);
   }
@@ -352,24 +325,23 @@ class LightGcn {
     const auto decay = static_cast<float>(o_.regularization / static_cast<double>(o_.batch));
     const float* const scale = graph_.scale<float>();
     over_parts([&](Index begin, Index end, int t) {
-      float* const strip = strips_.data() + t * kStrip * block_;
-      for (Index b = 0; b < blocks(); ++b)
-        for (Index top = begin; top < end; top += kStrip) {
-          const Index bottom = (std::min)(end, top + kStrip), first = block_start(b) + top * block_;
-          graph_.sum_rows(isa_, top, bottom, layers_[at(from)].data() + block_start(b), block_, block_,
-                          static_cast<const float*>(nullptr), scale, strip);
-          float* const weights = state_.weights.data() + first;
-          for (Index v = top; v < bottom; ++v) {
-            const Index slot = slot_of_[at(v)];
-            if (slot < 0) continue;
-            float* const row = strip + (v - top) * block_;
-            axpy(isa_, block_, 1.0f, gradient_.data() + slot * padded_ + b * block_, row);
-            axpy(isa_, block_, decay * often_[at(slot)], weights + (v - top) * block_, row);
-          }
-          adam_update(isa_, (bottom - top) * block_, adam, strip, weights, state_.first.data() + first,
-                      state_.second.data() + first);
-          THAW_DISPATCH(isa_, scale_rows(bottom - top, block_, scale + top, weights, layers_[0].data() + first));
+      float* const strip = strips_.data() + t * kStrip * padded_;
+      for (Index top = begin; top < end; top += kStrip) {
+        const Index bottom = (std::min)(end, top + kStrip), first = top * padded_;
+        graph_.sum_rows(isa_, top, bottom, layers_[at(from)].data(), padded_, padded_,
+                        static_cast<const float*>(nullptr), scale, strip);
+        float* const weights = state_.weights.data() + first;
+        for (Index v = top; v < bottom; ++v) {
+          const Index slot = slot_of_[at(v)];
+          if (slot < 0) continue;
+          float* const row = strip + (v - top) * padded_;
+          axpy(isa_, padded_, 1.0f, gradient_.data() + slot * padded_, row);
+          axpy(isa_, padded_, decay * often_[at(slot)], weights + (v - top) * padded_, row);
         }
+        adam_update(isa_, (bottom - top) * padded_, adam, strip, weights, state_.first.data() + first,
+                    state_.second.data() + first);
+        THAW_DISPATCH(isa_, scale_rows(bottom - top, padded_, scale + top, weights, layers_[0].data() + first));
+      }
     });
   }
 
@@ -377,21 +349,20 @@ class LightGcn {
   Isa isa_;
   PropagationGraph graph_;
   BprTriples triples_;
-  Index padded_ = 0, block_ = 0;
-  State state_;                                    // (nodes, padded) each, by blocks of columns
+  Index padded_ = 0;
+  State state_;                                    // (nodes, padded) each
   std::vector<Table> layers_;                      // D^-1/2 times each layer; backward, the tables behind the first
   std::vector<float> square_scale_, root_degree_;  // 1 / degree, sqrt(degree)
 
   std::vector<BprTriple> batch_;
-  std::vector<Index> slots_;                    // (batch, 3)
-  std::vector<float> slope_;                    // (batch)
-  std::vector<double> losses_;                  // (batch)
-  std::vector<std::int32_t> slot_of_;           // (nodes) place among the touched, or -1
-  std::vector<std::int32_t> touched_;           // nodes of the batch
-  std::vector<float> often_, squares_;          // of each touched node: times in the batch, |e|^2 times that
-  std::vector<float> rows_, gradient_;          // (touched, padded)
-  std::vector<float> strips_;                   // (threads, kStrip, block)
-  std::vector<std::pair<Index, Index>> range_;  // (threads, touched) neighbours that a thread owns
+  std::vector<Index> slots_;            // (batch, 3)
+  std::vector<float> slope_;            // (batch)
+  std::vector<double> losses_;          // (batch)
+  std::vector<std::int32_t> slot_of_;   // (nodes) place among the touched, or -1
+  std::vector<std::int32_t> touched_;   // nodes of the batch
+  std::vector<float> often_, squares_;  // of each touched node: times in the batch, |e|^2 times that
+  std::vector<float> rows_, gradient_;  // (touched, padded)
+  std::vector<float> strips_;           // (threads, kStrip, padded)
 };
 
 }  // namespace thaw::inline v0
