@@ -15,7 +15,7 @@ DOWN = {
     "core": [],
     "backend": ["core"],
     "ops": ["backend"],
-    "graph": ["core"],
+    "graph": ["ops"],
     "nn": ["ops"],
     "autodiff": ["ops"],
     "optim": ["autodiff", "nn"],
