@@ -25,6 +25,8 @@
 
 namespace hyperrs {
 
+inline constexpr double kForever = 1e6;  // half life, in records, where their order says nothing
+
 struct BestOptions {
   thaw::Index codes = 64, interest = 128, width = 64;
   double rate = 1e-3;              // up to twice that where there are many records, see training_rate

@@ -23,10 +23,10 @@ class BlendLearner : public Learner {
  public:
   BlendLearner(const World& world, const LearnerOptions& options, const BestOptions& best = {})
       : options_(options),
-        best_(for_objective(best, world.objective)),
+        best_(for_objective(where_order_counts(best, world.chronological), world.objective)),
         objective_(world.objective),
         known_(world),
-        evidence_(ranks() ? std::make_unique<Evidence>(world, best.evidence) : nullptr),
+        evidence_(ranks() ? std::make_unique<Evidence>(world, best_.evidence) : nullptr),
         ratings_(world),
         model_(blend_plan(known_, features(), cold_features(), best_), options.seed, options.threads),
         items_(world.train.item_count()),
@@ -181,6 +181,10 @@ class BlendLearner : public Learner {
       for (int a = 0; a < values && !known_.known(static_cast<std::int32_t>(i)); ++a)
         out[i] += of(Evidence::kAttributes + 2 * a + 1)[i] / static_cast<float>(values);
     return out;
+  }
+  static BestOptions where_order_counts(BestOptions options, bool chronological) {
+    if (!chronological) options.half_life = options.evidence.half_life = kForever;
+    return options;
   }
   thaw::Index features() const { return evidence_ ? evidence_->count() : RatingStart::kRows; }
   // The last rows of the evidence, which items without records have as well.

@@ -32,6 +32,7 @@ struct World {
   const thaw::Dataset* data = nullptr;  // ids and attributes; its ratings are not to be read
   thaw::RatingGraph train;              // records of the training users on items that training may know
   Objective objective = Objective::ranking;
+  bool chronological = true;  // whether the order of a user's records is that of time, or a random one
 };
 
 struct LearnerOptions {

@@ -56,6 +56,7 @@ struct Task {
     world.data = &data;
     world.train = thaw::RatingGraph::from_ratings(split.train, data.users.size(), data.items.size());
     world.objective = objective;
+    world.chronological = histories.chronological;
     return world;
   }
   thaw::EpisodeSampler sampler(const thaw::EpisodeOptions& options) const {
