@@ -8,9 +8,11 @@
 // A user's value is its mean over seeds before users are resampled. Every learner is compared with the best simple
 // method of the scenario, which is chosen by its mean on the test users: in the method's favour, not in the learner's,
 // and with itself at other inner steps and with nothing shown. The one that was added first is compared with every
-// other learner as well.
+// other learner as well. At the end, each learner over all supports of an item set at once: a user's mean over them.
 #pragma once
 
+#include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -87,7 +89,10 @@ class Comparison {
     return mean;
   }
   Gain gain(const System& a, const System& b, std::size_t scenario, const std::string& metric) const {
-    const std::vector<double> first = per_user(a, scenario, metric), second = per_user(b, scenario, metric);
+    return difference(per_user(a, scenario, metric), per_user(b, scenario, metric), metric);
+  }
+  Gain difference(const std::vector<double>& first, const std::vector<double>& second,
+                  const std::string& metric) const {
     if (first.size() != second.size() || first.empty()) return {metric, thaw::kNoData, thaw::kNoData, thaw::kNoData};
     const bool up = objective_ == Objective::ranking;
     const thaw::PairedDifference d = up ? thaw::paired_bootstrap(first, second) : thaw::paired_bootstrap(second, first);
@@ -150,6 +155,48 @@ class Comparison {
     }
     return text;
   }
+  // Per user the mean over the scenarios of an item set that she is in, in the order of user numbers.
+  std::vector<double> over_supports(const System& system, thaw::ItemSet set, const std::string& metric) const {
+    std::map<std::int32_t, std::pair<double, int>> sums;
+    for (std::size_t s = 0; s < scenarios_.size(); ++s) {
+      if (scenarios_[s].items != set || system.seeds[s].empty()) continue;
+      const std::vector<double> values = per_user(system, s, metric);
+      const auto& users = system.seeds[s][0].users;
+      for (std::size_t u = 0; u < values.size(); ++u) {
+        auto& [sum, count] = sums[users[u]];
+        sum += values[u];
+        ++count;
+      }
+    }
+    std::vector<double> means;
+    for (const auto& [user, sum] : sums) means.push_back(sum.first / sum.second);
+    return means;
+  }
+  // Every learner against the simple method that is best over all supports of the set.
+  std::string margins_over_supports(thaw::ItemSet set, bool markdown) const {
+    std::string text;
+    const auto mean = [](const std::vector<double>& v) {
+      return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>((std::max)(v.size(), std::size_t{1}));
+    };
+    for (const std::string& metric : compared()) {
+      const System* best = nullptr;
+      std::vector<double> bar;
+      for (const System& system : systems_) {
+        if (system.kind != thaw::SystemKind::baseline) continue;
+        std::vector<double> own = over_supports(system, set, metric);
+        const bool better = best == nullptr || as_gain(objective_, mean(own)) > as_gain(objective_, mean(bar));
+        if (!own.empty() && better) best = &system, bar = std::move(own);
+      }
+      for (const System& system : systems_) {
+        const std::vector<double> own = over_supports(system, set, metric);
+        if (!system.is_own || best == nullptr || own.size() != bar.size()) continue;
+        text += (markdown ? "- " : "  ") + system.name + " against " + best->name + ": " +
+                gain_text(difference(own, bar, metric)) + "\n";
+      }
+    }
+    const char* name = set == thaw::ItemSet::known ? "warm items" : "cold items";
+    return text.empty() ? text : std::string(name) + ", all supports: a user's mean\n" + (markdown ? "\n" : "") + text;
+  }
   std::string title(std::size_t scenario) const {
     const Scenario& s = scenarios_[scenario];
     std::string text = s.name() + ": " + std::to_string(s.test.episodes().size()) + " new users";
@@ -168,6 +215,8 @@ class Comparison {
       }
       text += (markdown ? table.markdown() + "\n" : table.text()) + margins(s, markdown) + "\n";
     }
+    for (const thaw::ItemSet set : {thaw::ItemSet::known, thaw::ItemSet::cold})
+      text += margins_over_supports(set, markdown) + "\n";
     return text;
   }
 

@@ -218,6 +218,9 @@ TEST_CASE("a comparison says who is ahead, over whom, and is the paired bootstra
   CHECK(contains(line("Wrong against middling"), "BEHIND"));
   CHECK(contains(line("Right against Wrong"), "ahead"));
   CHECK(line("Wrong against Right").empty());
+  // One scenario has the simple method: over all supports the margin is that scenario's.
+  const std::size_t pooled = text.find("warm items, all supports");
+  CHECK(pooled != std::string::npos);
   const auto d = thaw::compare(good.value()[0].table, middle.value(), "NDCG@10");
   CHECK(d.ok());
   if (!d) return;
