@@ -130,7 +130,7 @@ class ListParser {
     lists_.items = (std::max)(lists_.items, item + 1);
   }
 
-  static constexpr std::int32_t kLargestId = 1 << 28;  // a longer number is a typing error, not a catalogue
+  static constexpr std::int32_t kLargestId = 1 << 24;  // a longer number is a typing error, not a catalogue
 
   std::string_view name_;
   ListOptions options_;

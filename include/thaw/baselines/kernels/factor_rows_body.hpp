@@ -2,8 +2,6 @@
 // ials.hpp and bpr_mf.hpp; empty otherwise.
 #if defined(THAW_KERNEL_NAMESPACE)
 
-#include "thaw/backend/kernels/vector_math_rows.hpp"
-
 namespace thaw::inline v0 {
 namespace detail::THAW_KERNEL_NAMESPACE {
 
