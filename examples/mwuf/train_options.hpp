@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mwuf/methods.hpp"
+#include "thaw/train/text.hpp"
 
 namespace mwuf {
 
@@ -35,20 +36,6 @@ inline constexpr const char* kTrainHelp =
     "  --curves            print what every fine-tuning budget gives on pseudo-new items\n"
     "  --resamples N       of the bootstrap over items, which compares the last line with the others; 0: none (1000)\n"
     "  --out FOLDER        keep finished runs there, take up those that are there, write tables.md\n";
-
-inline std::vector<std::string> split_names(const std::string& text) {
-  std::vector<std::string> names;
-  std::string name;
-  for (const char c : text + ",") {
-    if (c != ',') {
-      name.push_back(c);
-    } else if (!name.empty()) {
-      names.push_back(name);
-      name.clear();
-    }
-  }
-  return names;
-}
 
 // Errors: an option or a value that is not known.
 inline thaw::Result<TrainOptions> read_train_options(int count, char** words) {
@@ -103,7 +90,7 @@ inline thaw::Result<TrainOptions> read_train_options(int count, char** words) {
   if (o.variant != "paper" && o.variant != "best") return wrong(o.variant, "a variant is paper or best");
   if (o.order != "next-slice" && o.order != "fixed-test" && o.order != "both")
     return wrong(o.order, "an order is next-slice, fixed-test or both");
-  if (split_names(o.base).empty()) return wrong("--base", "expected the name of a base model");
+  if (thaw::split_names(o.base).empty()) return wrong("--base", "expected the name of a base model");
   if (o.seeds < 1 || o.epochs < 1 || o.width < 1 || !(o.deviation > 0))
     return wrong("--seeds, --epochs, --width, --deviation", "expected numbers above 0");
   return o;
@@ -111,7 +98,7 @@ inline thaw::Result<TrainOptions> read_train_options(int count, char** words) {
 
 // The bases that were asked for; whether there are such bases shows when they are made.
 inline std::vector<std::string> chosen_bases(const TrainOptions& o) {
-  if (o.base != "all") return split_names(o.base);
+  if (o.base != "all") return thaw::split_names(o.base);
   std::vector<std::string> names;
   BaseModels::each([&](auto base) { names.emplace_back(decltype(base)::kName); });
   return names;
@@ -123,7 +110,7 @@ inline thaw::Result<std::vector<const MethodEntry*>> chosen_methods(const TrainO
   if (o.warm_up == "all")
     for (const MethodEntry& entry : kMethods) out.push_back(&entry);
   else
-    for (const std::string& name : split_names(o.warm_up)) {
+    for (const std::string& name : thaw::split_names(o.warm_up)) {
       const MethodEntry* entry = find_method(name == "mwuf" && o.variant == "best" ? "best" : name);
       if (entry == nullptr) {
         thaw::Fault fault =

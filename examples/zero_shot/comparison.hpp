@@ -155,7 +155,7 @@ class Experiment {
       if (!network) return network.fault();
       networks.push_back(std::move(network.value()));
     }
-    const std::vector<std::string> others = split_names(o_.other);
+    const std::vector<std::string> others = thaw::split_names(o_.other);
     if (!others.empty())
       return print_interpolations<System>(split.value(), others, *networks.front(),
                                           {.users = o_.users, .seed = o_.seed});

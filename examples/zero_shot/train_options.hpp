@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "thaw/train/text.hpp"
 #include "zero_shot/sources.hpp"
 
 namespace zero_shot {
@@ -37,20 +38,6 @@ inline constexpr const char* kTrainHelp =
     "  --rows FOLDER       keep training rows there and read them back (an existing folder)\n"
     "  --save FILE         write the weights trained on all sources\n"
     "  --load FILE         measure these weights, train nothing\n";
-
-inline std::vector<std::string> split_names(const std::string& text) {
-  std::vector<std::string> names;
-  std::string name;
-  for (const char c : text + ",") {
-    if (c != ',') {
-      name.push_back(c);
-    } else if (!name.empty()) {
-      names.push_back(name);
-      name.clear();
-    }
-  }
-  return names;
-}
 
 namespace detail {
 
@@ -97,9 +84,9 @@ inline thaw::Result<TrainOptions> read_train_options(int count, char** words) {
                                                     {"--ease-items", &o.ease_items}};
     bool known = true;
     if (name == "--sources") {
-      o.sources = value == "shippable" ? detail::shippable() : split_names(value);
+      o.sources = value == "shippable" ? detail::shippable() : thaw::split_names(value);
     } else if (name == "--targets") {
-      o.targets = value == "none" ? std::vector<std::string>() : split_names(value);
+      o.targets = value == "none" ? std::vector<std::string>() : thaw::split_names(value);
     } else if (name == "--seed" && number >= 0) {
       o.seed = static_cast<std::uint64_t>(number);
     } else {

@@ -3,6 +3,7 @@
 
 #include "mwuf/comparison.hpp"
 #include "tests/examples/mwuf_world.hpp"
+#include "tests/file/temporary_folder.hpp"
 
 using namespace mwuf_test;
 
@@ -27,22 +28,9 @@ struct Scored {
   }
 };
 
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/thaw_comparison_XXXXXX";
-    path = ::mkdtemp(name) == nullptr ? "" : name;
-    CHECK(!path.empty());
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-};
-
-mwuf::TrainOptions options_for(const Folder& folder) {
+mwuf::TrainOptions options_for(const file_test::TemporaryFolder& folder) {
   mwuf::TrainOptions options;
-  options.out = folder.path;
+  options.out = folder.path();
   options.data = "clicks";
   options.width = 4;
   options.progress = false;
@@ -93,10 +81,10 @@ TEST_CASE("bootstrap over seeds: several runs are averaged in every resample") {
 }
 
 TEST_CASE("score files: what was written is read, to the bit; other runs and damaged files are not") {
-  const Folder folder;
+  const file_test::TemporaryFolder folder;
   const mwuf::Task task = click_task();
   mwuf::PhaseScores scores = mwuf::run_counts(task);
-  const std::string path = folder.path + "/a.scores";
+  const std::string path = folder / "a.scores";
   CHECK(!mwuf::read_scores(path, "run 1", task));
   CHECK(static_cast<bool>(mwuf::write_scores(path, "run 1", scores)));
   auto back = mwuf::read_scores(path, "run 1", task);
@@ -116,7 +104,7 @@ TEST_CASE("score files: what was written is read, to the bit; other runs and dam
   tuned.auc = 0.1 + 0.2;
   tuned.tried = {{.epochs = 1}, tuned.choice};
   tuned.aucs = {0.25, tuned.auc};
-  const std::string tuning = folder.path + "/a.txt";
+  const std::string tuning = folder / "a.txt";
   CHECK(static_cast<bool>(mwuf::write_tuned(tuning, "run 1", tuned)));
   const auto read = mwuf::read_tuned(tuning, "run 1");
   CHECK(read.has_value());
@@ -127,20 +115,20 @@ TEST_CASE("score files: what was written is read, to the bit; other runs and dam
   CHECK(read->aucs == tuned.aucs);
   CHECK(read->tried[1].rate == 0.1);
   CHECK(!mwuf::read_tuned(tuning, "run 2"));
-  CHECK(!mwuf::write_scores(folder.path + "/nowhere/a.scores", "run 1", scores));
+  CHECK(!mwuf::write_scores(folder / "nowhere/a.scores", "run 1", scores));
 }
 
 TEST_CASE("comparison: a run that is on disk is taken up, and one that is not gives the same numbers") {
-  const Folder folder;
+  const file_test::TemporaryFolder folder;
   const mwuf::Task task = click_task();
   mwuf::TrainOptions options = options_for(folder);
   auto fresh = mwuf::Comparison(options, task, task).run({"fm"}, methods({"mean", "best"}));
   CHECK(static_cast<bool>(fresh));
   if (!fresh) return;
   CHECK(fresh.value().size() == 3);
-  const std::string kept = folder.path + "/clicks_fm_width_4_start_0.01_epochs_1_mean_1.scores";
+  const std::string kept = folder / "clicks_fm_width_4_start_0.01_epochs_1_mean_1.scores";
   CHECK(thaw::file_exists(kept));
-  CHECK(thaw::file_exists(folder.path + "/clicks_own_best_1.scores"));
+  CHECK(thaw::file_exists(folder / "clicks_own_best_1.scores"));
   // Another label in the file shows that it is read.
   auto marked = fresh.value()[1].runs[0];
   marked.of(thaw::Phase::cold, thaw::EvaluationOrder::fixed_test)[0] = 0.125F;

@@ -7,23 +7,11 @@
 #include "mwuf/arrivals.hpp"
 #include "mwuf/taste_file.hpp"
 #include "tests/examples/mwuf_world.hpp"
+#include "tests/file/temporary_folder.hpp"
 
 using namespace mwuf_test;
 
 namespace {
-
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/thaw_serve_XXXXXX";
-    path = ::mkdtemp(name) == nullptr ? "" : name;
-    CHECK(!path.empty());
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-};
 
 std::unique_ptr<mwuf::TasteBase> trained(const mwuf::ClickWorld& world, int which) {
   return std::unique_ptr<mwuf::TasteBase>(
@@ -33,8 +21,8 @@ std::unique_ptr<mwuf::TasteBase> trained(const mwuf::ClickWorld& world, int whic
 }  // namespace
 
 TEST_CASE("a kept base is the trained one to the bit; other data and damage are refused") {
-  const Folder folder;
-  const std::string path = folder.path + "/model";
+  const file_test::TemporaryFolder folder;
+  const std::string path = folder / "model";
   const mwuf::Task task = click_task();
   const mwuf::ClickWorld world{&task, 3};
   for (int which = 0; which < mwuf::kTasteChoices; ++which) {

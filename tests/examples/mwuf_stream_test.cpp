@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "mwuf/stream_trainer.hpp"
+#include "tests/file/temporary_folder.hpp"
 #include "thaw/data/text_file.hpp"
 
 namespace {
@@ -34,19 +35,6 @@ mwuf::StreamTrainerOptions options_of(thaw::Index batch = 64) {
   return options;
 }
 
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/thaw_stream_XXXXXX";
-    path = ::mkdtemp(name) == nullptr ? "" : name;
-    CHECK(!path.empty());
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-};
-
 std::uint64_t fingerprint_after(int steps) {
   Trainer trainer(stream_of(500), options_of());
   for (int s = 0; s < steps; ++s) trainer.step();
@@ -64,8 +52,8 @@ int remains(const std::string& folder) {
 }  // namespace
 
 TEST_CASE("stream: saved, loaded and continued is the run that never stopped, to the bit") {
-  const Folder folder;
-  const std::string path = folder.path + "/run";
+  const file_test::TemporaryFolder folder;
+  const std::string path = folder / "run";
   Trainer whole(stream_of(500), options_of()), first(stream_of(500), options_of());
   for (int s = 0; s < 30; ++s) whole.step();
   for (int s = 0; s < 12; ++s) first.step();
@@ -85,14 +73,14 @@ TEST_CASE("stream: saved, loaded and continued is the run that never stopped, to
 }
 
 TEST_CASE("stream: what is no checkpoint of this run is refused, and the reason named") {
-  const Folder folder;
-  const std::string path = folder.path + "/run";
+  const file_test::TemporaryFolder folder;
+  const std::string path = folder / "run";
   Trainer trainer(stream_of(500), options_of());
   const auto fault = [](const thaw::Result<thaw::Done>& result) {
     return result ? std::string() : std::string(result.fault().text);
   };
   CHECK(fault(trainer.load(path)).find("no such file") != std::string::npos);
-  CHECK(fault(trainer.save(folder.path + "/nowhere/run")).find("nowhere") != std::string::npos);
+  CHECK(fault(trainer.save(folder / "nowhere/run")).find("nowhere") != std::string::npos);
   CHECK(fault(trainer.save(path)).empty());
   Trainer larger(stream_of(501), options_of());
   CHECK(fault(larger.load(path)).find("stream of 500 items") != std::string::npos);
@@ -145,8 +133,8 @@ TEST_CASE("stream: what is planted is learnt") {
 }
 
 TEST_CASE("stream: kill -9 in the middle of a checkpoint leaves the one before, from which the run goes on") {
-  const Folder folder;
-  const std::string path = folder.path + "/run";
+  const file_test::TemporaryFolder folder;
+  const std::string path = folder / "run";
   {
     Trainer start(stream_of(500), options_of());
     start.step();
@@ -155,7 +143,7 @@ TEST_CASE("stream: kill -9 in the middle of a checkpoint leaves the one before, 
   int in_the_middle = 0;
   std::int64_t most_rows = 0;
   for (int round = 0; round < 60 && in_the_middle < 3; ++round) {
-    const int before = remains(folder.path);
+    const int before = remains(folder.path());
     const pid_t child = ::fork();
     CHECK(child >= 0);
     if (child < 0) return;
@@ -173,7 +161,7 @@ TEST_CASE("stream: kill -9 in the middle of a checkpoint leaves the one before, 
     int status = 0;
     CHECK(::waitpid(child, &status, 0) == child);
     CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
-    in_the_middle += remains(folder.path) > before ? 1 : 0;
+    in_the_middle += remains(folder.path()) > before ? 1 : 0;
     // Whatever the moment, the file is a whole checkpoint of some step.
     Trainer after(stream_of(500), options_of());
     const auto loaded = after.load(path);

@@ -23,6 +23,7 @@ class TemporaryFolder {
     if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
   }
 
+  const std::string& path() const { return path_; }
   std::string operator/(const char* name) const { return path_ + "/" + name; }
   int files() const {
     int count = 0;

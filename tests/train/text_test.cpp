@@ -57,3 +57,11 @@ TEST_CASE("shortening counts columns, not bytes") {
   CHECK(shorten_text("\u4e2d\u6587\u5b57", 5) == "\u4e2d\u6587\u2026");
   CHECK(text_columns(shorten_text("\u4e2d\u6587\u5b57", 4)) <= 4);
 }
+
+TEST_CASE("names between commas, and nothing where there is none") {
+  using Names = std::vector<std::string>;
+  CHECK(thaw::split_names("a,b c") == Names{"a", "b c"});
+  CHECK(thaw::split_names(",a,,b,") == Names{"a", "b"});
+  CHECK(thaw::split_names(",").empty());
+  CHECK(thaw::split_names("").empty());
+}

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "thaw/core/error.hpp"
 #include "thaw/file/json_text.hpp"
@@ -43,6 +44,17 @@ inline std::string signed_text(double value, int decimals) {
   if (!std::isfinite(value)) return text;
   if (text[0] == '-') return "\u2212" + text.substr(1);
   return text.find_first_not_of("0.") == std::string::npos ? text : "+" + text;
+}
+
+// "a,b" as {"a", "b"}; nothing between two commas is no name.
+inline std::vector<std::string> split_names(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    const std::string_view name = text.substr(0, text.find(','));
+    if (!name.empty()) names.emplace_back(name);
+    text.remove_prefix(name.size() < text.size() ? name.size() + 1 : name.size());
+  }
+  return names;
 }
 
 // Seconds as people say them, with at most two units: "41 s", "2 min 41 s", "1 h 05 min", "3 d 4 h".
