@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "promises.hpp"
+#include "thaw/data/item_sequences.hpp"
 #include "thaw/data/split_lists.hpp"
 
 namespace {
@@ -29,6 +30,26 @@ void check(const thaw::Result<thaw::SplitLists>& result) {
       for (const std::int32_t seen : split.train.row(user)) fuzz::expect(seen != item);
 }
 
+// Dense ids, every item somewhere and at most once a user, in the order of the text.
+void check(const thaw::Result<thaw::ItemSequences>& result) {
+  if (!result) {
+    fuzz::expect(result.fault().size > 0);
+    return;
+  }
+  const thaw::ItemSequences& data = result.value();
+  std::int64_t parts = 0;
+  for (std::int32_t user = 0; user < data.users(); ++user) {
+    const auto row = data.of(user);
+    fuzz::expect(!row.empty());
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      fuzz::expect(row[i] >= 0 && row[i] < data.items);
+      for (std::size_t k = 0; k < i; ++k) fuzz::expect(row[k] != row[i]);
+    }
+    parts += static_cast<std::int64_t>(data.train(user).size()) + (data.has_test(user) ? 2 : 0);
+  }
+  fuzz::expect(parts == data.interactions() && data.interactions() >= data.items);
+}
+
 // A large id is a large table, which a small time limit does not want.
 bool has_large_number(std::string_view text) {
   int digits = 0;
@@ -49,5 +70,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   for (const thaw::ListForm form : {thaw::ListForm::rows, thaw::ListForm::pairs})
     check(thaw::parse_split_lists(train, {}, test, "fuzz", {.form = form}));
   check(thaw::parse_last_out(text, "fuzz"));
+  check(thaw::parse_item_sequences(text, "fuzz"));
   return 0;
 }

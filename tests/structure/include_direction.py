@@ -13,6 +13,7 @@ import sys
 # What each folder may include directly; what these may include, it may too.
 DOWN = {
     "core": [],
+    "decode": ["core"],
     "backend": ["core"],
     "ops": ["backend"],
     "graph": ["ops"],
