@@ -36,6 +36,38 @@ TEST_CASE("mass_bins: monotone, ties together, the mass of a bin off by at most 
   }
 }
 
+// Few distinct values: bins are merged, and still none is off by more than the values at its ends.
+TEST_CASE("mass_bins: heavy ties") {
+  thaw::Philox rng(8);
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    std::vector<double> values, masses;
+    for (int i = 0; i < 200; ++i) {
+      values.push_back(static_cast<double>(1 + rng.below(6)));
+      masses.push_back(0.5 + rng.uniform());
+    }
+    constexpr std::int32_t kMost = 8;
+    const thaw::Bins bins = thaw::mass_bins(values, masses, kMost);
+    std::vector<double> of_bin(static_cast<std::size_t>(bins.count()), 0.0), of_value(7, 0.0);
+    std::vector<double> largest(of_bin.size(), 0.0);
+    double total = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      of_bin[static_cast<std::size_t>(bins.of(values[i]))] += masses[i];
+      of_value[static_cast<std::size_t>(values[i])] += masses[i];
+      total += masses[i];
+    }
+    for (std::size_t v = 1; v <= 6; ++v) {
+      double& most = largest[static_cast<std::size_t>(bins.of(static_cast<double>(v)))];
+      most = (std::max)(most, of_value[v]);
+    }
+    CHECK(bins.count() >= 3);
+    CHECK(bins.count() <= 6);
+    for (std::size_t b = 0; b < of_bin.size(); ++b) {
+      CHECK(of_bin[b] > 0);
+      CHECK(of_bin[b] <= total / kMost + largest[b]);
+    }
+  }
+}
+
 TEST_CASE("mass_bins: by hand, constant input, scaling") {
   const std::vector<double> values{1, 1, 2, 4, 8}, ones(5, 1.0);
   const thaw::Bins by_mass = thaw::mass_bins(values, values, 2);  // 1 1 2 4 | 8
@@ -60,6 +92,20 @@ TEST_CASE("percentiles: mean ranks by hand, unseen 0, unchanged by scaling") {
   for (double& v : scaled) v *= 7;
   CHECK(thaw::percentiles(scaled) == before);
   CHECK(thaw::percentiles(std::vector<double>{0, 0}) == std::vector<double>{0, 0});
+}
+
+TEST_CASE("percentiles: larger values have larger ones, equal values the same, their mean is that of all ranks") {
+  const auto values = skewed(400, 6);
+  const auto p = thaw::percentiles(values);
+  double sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    sum += p[i];
+    for (std::size_t j = 0; j < values.size(); ++j) {
+      if (values[i] < values[j]) CHECK(p[i] < p[j]);
+      if (values[i] == values[j]) CHECK(p[i] == p[j]);
+    }
+  }
+  CHECK(sum / 400 == doctest::Approx(100.0 * 401 / 2 / 400));  // ties share the mean of their ranks
 }
 
 TEST_CASE("soft_one_hot: sums to one, gives the percentile back, nothing for unseen") {
@@ -97,7 +143,8 @@ TEST_CASE("log_rank_bin: floor(1.5 log2 rank), at most 18; ties share, no score 
   CHECK(bins == std::vector<std::uint8_t>{3, 19, 1, 1, 19, 3, 0});  // ranks 4, -, 2, 2, -, 4, 1
 }
 
-TEST_CASE("log2_bin: powers of two") {
+TEST_CASE("log2_bin: powers of two, never falling") {
+  for (std::int64_t degree = 0; degree < 3000; ++degree) CHECK(thaw::log2_bin(degree) <= thaw::log2_bin(degree + 1));
   CHECK(thaw::log2_bin(0) == 0);
   CHECK(thaw::log2_bin(1) == 1);
   CHECK(thaw::log2_bin(2) == 2);
