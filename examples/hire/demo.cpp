@@ -27,9 +27,9 @@ int complain(const char* text) {
 
 // The command that trains on a file which the subcommand `data` found usable.
 std::string demo_command(const hire::RatingsFile& file) {
-  std::string command = "./dev demo --data " + hire::shell_quoted(file.path);
+  std::string command = "./dev demo --data " + command_line::shell_quoted(file.path);
   const auto add = [&](const char* option, const std::string& value) {
-    if (!value.empty()) command += std::string(" ") + option + " " + hire::shell_quoted(value);
+    if (!value.empty()) command += std::string(" ") + option + " " + command_line::shell_quoted(value);
   };
   add("--user-column", file.user_column), add("--item-column", file.item_column);
   add("--rating-column", file.rating_column), add("--time-column", file.time_column);
@@ -258,7 +258,7 @@ class Demo {
     const auto loaded = hire::load_model_file(file, threads_);
     if (!loaded) return complain(loaded.fault().text);
     std::printf("Model written to %s; ./dev demo recommend --model %s serves it\n", file.c_str(),
-                hire::shell_quoted(file).c_str());
+                command_line::shell_quoted(file).c_str());
     if (her == nullptr) return 0;
     hire::Loaded& fresh = *loaded.value();
     const auto stage = hire::Stage::make(fresh.data, fresh.data.ratings, her->scenario, fresh.recipe);

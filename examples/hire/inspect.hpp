@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "hire/command_line.hpp"
+#include "command_line/words.hpp"
 #include "hire/task.hpp"
 
 namespace hire {
@@ -90,7 +90,8 @@ inline int inspect_movielens(const std::string& data_dir) {
   std::printf("\nVerdict: complete and right%s%s. Next: ./dev demo --data ml-1m%s%s\n",
               has_extra ? ", with directors and actors" : ", with GroupLens' own attributes",
               has_split ? " and the published split" : "; our own split takes the newest films as new",
-              data_dir.empty() ? "" : " --data-dir ", data_dir.empty() ? "" : shell_quoted(data_dir).c_str());
+              data_dir.empty() ? "" : " --data-dir ",
+              data_dir.empty() ? "" : command_line::shell_quoted(data_dir).c_str());
   return 0;
 }
 

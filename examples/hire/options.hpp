@@ -1,12 +1,11 @@
 // Command line of the demonstration.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <map>
 #include <string>
 
-#include "hire/command_line.hpp"
+#include "command_line/parse.hpp"
 #include "hire/recipe.hpp"
 #include "hire/serve.hpp"
 
@@ -33,13 +32,8 @@ struct DemoOptions {
                                                               {"attributes", Sampler::attribute_similarity}};
 };
 
-inline CLI::Validator whole_number(std::uint64_t least,
-                                   std::uint64_t most = (std::numeric_limits<std::uint64_t>::max)()) {
-  return CLI::Validator([=](std::string& text) { return whole_number_problem(text, least, most); }, "");
-}
-inline CLI::Validator positive_number() {
-  return CLI::Validator([](std::string& text) { return positive_number_problem(text); }, "");
-}
+using command_line::positive_number;
+using command_line::whole_number;
 
 // How a ratings file of your own is read.
 inline void declare_file(CLI::App& app, RatingsFile& file) {
@@ -110,17 +104,12 @@ inline bool read_options(int argc, char** argv, DemoOptions& o, int& status) {
   inspect->add_option("what", o.inspected, "ml-1m or a ratings file")->capture_default_str();
   inspect->add_option("--data-dir", o.data_dir, "folder of MovieLens-1M or the one above");
   declare_file(*inspect, o.file);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    status = app.exit(error) == 0 ? 0 : 1;
-    return false;
-  }
+  if (!command_line::parse(app, argc, argv, status)) return false;
   o.inspect = inspect->parsed();
   o.serve = serve->parsed();
   o.file.path = o.inspect ? o.inspected : o.data;
   o.command = "./dev demo";
-  for (int i = 1; i < argc; ++i) o.command += " " + shell_quoted(argv[i]);
+  for (int i = 1; i < argc; ++i) o.command += " " + command_line::shell_quoted(argv[i]);
   return true;
 }
 

@@ -14,18 +14,10 @@
 #include <string_view>
 #include <vector>
 
+#include "command_line/parse.hpp"
 #include "hyperrs/online_rules.hpp"
 
 namespace {
-
-constexpr const char* kUsage =
-    "usage: %s [--rule ridge|tanp|steps] [--data NAME] [--passes N] [--seed N]\n"
-    "  --rule    ridge: least squares over item vectors, the smallest buffer (default); tanp: averages of what a "
-    "neural\n"
-    "            process says of each rating; steps: gradient steps on the newest 64 ratings\n"
-    "  --data    generated (default), ml-1m, ml-100k, book-crossing, or a ratings file; found through THAW_DATA\n"
-    "  --passes  over the training users (default: what the rule needs, some seconds)\n"
-    "Then, a line each: `item rating`, `-item` to take it back, `find words`. Ends with the input.\n";
 
 std::string_view trimmed(std::string_view text) {
   const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
@@ -39,13 +31,6 @@ std::string lower(std::string_view text) {
   for (char& c : out)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return out;
-}
-
-// A whole number of at least 1; 0 where the text is anything else.
-long whole(const char* text) {
-  char* end = nullptr;
-  const long value = std::strtol(text, &end, 10);
-  return end != text && *end == '\0' && value >= 1 && value <= 1'000'000 ? value : 0;
 }
 
 class Counter {
@@ -232,33 +217,27 @@ int run(const Options& options) {
   }
 }
 
-int refuse(const char* program, const std::string& why) {
-  std::fprintf(stderr, "%s\n", why.c_str());
-  std::fprintf(stderr, kUsage, program);
-  return EXIT_FAILURE;
+void declare(CLI::App& app, Options& o) {
+  using command_line::whole_number;
+  app.option_defaults()->always_capture_default();
+  app.add_option("--rule", o.rule,
+                 "ridge: least squares over item vectors, the smallest buffer; tanp: averages of what a neural process "
+                 "says of each rating; steps: gradient steps on the newest 64 ratings")
+      ->check(CLI::IsMember({"ridge", "tanp", "steps"}));
+  app.add_option("--data", o.data, "generated, ml-1m, ml-100k, book-crossing, or a ratings file; found by THAW_DATA");
+  app.add_option("--passes", o.passes, "over the training users (default: what the rule needs, some seconds)")
+      ->check(whole_number(1, 1'000'000))
+      ->default_str("");
+  app.add_option("--seed", o.seed, "of data and training")->check(whole_number(1, 1'000'000));
+  app.footer("Then, a line each: `item rating`, `-item` to take it back, `find words`. Ends with the input.");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view name = argv[i];
-    if (name == "--help" || name == "-h") {
-      std::printf(kUsage, argv[0]);
-      return EXIT_SUCCESS;
-    }
-    const bool is_known = name == "--rule" || name == "--data" || name == "--passes" || name == "--seed";
-    if (!is_known) return refuse(argv[0], "unknown option " + std::string(name));
-    if (++i == argc) return refuse(argv[0], std::string(name) + " needs a value");
-    if (name == "--rule") options.rule = argv[i];
-    if (name == "--data") options.data = argv[i];
-    const bool is_number = name == "--passes" || name == "--seed";
-    if (is_number && whole(argv[i]) == 0)
-      return refuse(argv[0], std::string(name) + " needs a whole number from 1 to 1000000, not " + argv[i]);
-    if (is_number) (name == "--seed" ? options.seed : options.passes) = whole(argv[i]);
-  }
-  if (options.rule != "tanp" && options.rule != "ridge" && options.rule != "steps")
-    return refuse(argv[0], "unknown rule " + options.rule + "; expected ridge, tanp or steps");
-  return run(options);
+  int status = 0;
+  CLI::App app{"A new user at the keyboard: the ten items to recommend after each rating."};
+  declare(app, options);
+  return command_line::parse(app, argc, argv, status) ? run(options) : status;
 }

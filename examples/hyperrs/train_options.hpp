@@ -1,13 +1,13 @@
 // Command line of the trainer.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "command_line/parse.hpp"
 #include "hyperrs/learners.hpp"
 
 namespace hyperrs {
@@ -74,21 +74,15 @@ inline void declare(CLI::App& app, TrainerOptions& o) {
 inline bool read_options(int argc, char** argv, TrainerOptions& o, int& status) {
   CLI::App app{"Trains meta-learners for new users and compares them with what is simpler, in one table."};
   detail::declare(app, o);
-  try {
-    app.parse(argc, argv);
-    for (std::size_t at = 0; at < o.model.size();) {
-      const std::size_t end = (std::min)(o.model.find(',', at), o.model.size());
-      const std::string name = o.model.substr(at, end - at);
+  const auto choose_learners = [&] {
+    for (const std::string& name : thaw::split_names(o.model)) {
       for (const LearnerEntry& entry : learners())
         if (name == "all" || name == entry.name) o.learners.push_back(&entry);
       if (name != "all" && find_learner(name) == nullptr)
         throw CLI::ValidationError("--model", "no learner is called '" + name + "'; there are " + learner_names());
-      at = end + 1;
     }
-  } catch (const CLI::ParseError& error) {
-    status = app.exit(error) == 0 ? 0 : 1;
-    return false;
-  }
+  };
+  if (!command_line::parse(app, argc, argv, status, choose_learners)) return false;
   std::sort(o.supports.begin(), o.supports.end());
   o.supports.erase(std::unique(o.supports.begin(), o.supports.end()), o.supports.end());
   if (o.threads == 0) o.threads = (std::clamp)(static_cast<int>(std::thread::hardware_concurrency()), 1, 8);

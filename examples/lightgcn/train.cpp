@@ -4,8 +4,9 @@
 //   thaw_lightgcn_train --data lastfm-lightgcnpp --threads 2
 //   thaw_lightgcn_train --data gowalla --batch 8192 --rate 0.005 --minutes 45 --refit --threads 2 --checkpoint g.run
 //   thaw_lightgcn_train --help
-#include <cstring>
+#include <string>
 
+#include "command_line/parse.hpp"
 #include "lightgcn/run.hpp"
 
 namespace {
@@ -67,14 +68,43 @@ int run(const Options& o) {
              : 1;
 }
 
+void declare(CLI::App& app, Options& o) {
+  using command_line::positive_number;
+  using command_line::whole_number;
+  constexpr std::uint64_t kMost = 1'000'000'000;
+  app.option_defaults()->always_capture_default();
+  app.add_option("--data", o.data, "a folder with train.txt, test.txt and perhaps valid.txt");
+  app.add_option("--data-dir", o.data_dir, "where data sets are (default: THAW_DATA, then ./data)");
+  app.add_option("--layers", o.model.layers, "rounds of propagation")->check(whole_number(0, 16));
+  app.add_option("--width", o.model.width, "numbers of a vector")->check(whole_number(1, 4096));
+  app.add_option("--batch", o.model.batch, "triples of a step")->check(whole_number(1, kMost));
+  app.add_option("--rate", o.model.learning_rate, "Adam's")->check(positive_number());
+  app.add_option("--last-rate", o.last_rate, "the share of it that a cosine ends with")->check(CLI::Range(1e-9, 1.0));
+  app.add_option("--decay", o.model.regularization, "of the batch's embeddings")->check(CLI::NonNegativeNumber);
+  app.add_option("--epochs", o.epochs, "at most")->check(whole_number(1, kMost));
+  app.add_option("--every", o.every, "epochs between two validations")->check(whole_number(1, kMost));
+  app.add_option("--patience", o.patience, "validations without a gain before the end; 0: never")
+      ->check(whole_number(0, kMost));
+  app.add_option("--minutes", o.minutes, "end after so much training; 0: no limit")->check(CLI::NonNegativeNumber);
+  app.add_option("--hold-out", o.hold_out, "share of training items for validation where the split has none")
+      ->check(CLI::Range(1e-6, 0.5));
+  app.add_option("--validation-users", o.validation_users, "how many users validation asks")
+      ->check(whole_number(1, kMost));
+  app.add_flag("--refit", o.refit, "train once more on training and validation, for the epochs found");
+  app.add_option("--draw", o.draw, "what positives are drawn by")->check(CLI::IsMember({"users", "interactions"}));
+  app.add_option("--checkpoint", o.checkpoint, "saved at every validation, and resumed from where it exists");
+  app.add_option("--seed", o.model.seed, "of vectors and draws")->check(whole_number(0));
+  app.add_option("--threads", o.model.threads, "to compute with")->check(whole_number(1, 256));
+}
+
 }  // namespace
 
 int main(int count, char** words) {
-  if (count > 1 && std::strcmp(words[1], "--help") == 0) {
-    std::fputs(lightgcn::kHelp, stdout);
-    return 0;
-  }
-  const auto options = lightgcn::read_options(count, words);
-  if (!options) return complain(options.fault());
-  return run(options.value());
+  Options options;
+  int status = 0;
+  CLI::App app{"LightGCN on a published split, the epoch chosen on validation; Recall@20 and NDCG@20 of test."};
+  declare(app, options);
+  if (!command_line::parse(app, count, words, status)) return status;
+  options.model.draw = options.draw == "users" ? thaw::BprDraw::users : thaw::BprDraw::interactions;
+  return run(options);
 }

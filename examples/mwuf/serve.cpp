@@ -10,8 +10,8 @@
 // does best on pseudo-new items.
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 
+#include "command_line/parse.hpp"
 #include "mwuf/arrivals.hpp"
 #include "mwuf/comparison.hpp"
 #include "mwuf/load_task.hpp"
@@ -21,19 +21,6 @@
 namespace {
 
 using namespace mwuf;
-
-constexpr const char* kUsage =
-    "thaw_click_serve: shows how a new item warms up\n"
-    "  --data NAME         generated, ml-1m, book-crossing, douban-book, ... (generated)\n"
-    "  --data-dir FOLDER   where data sets are (THAW_DATA, then ./data)\n"
-    "  --item N            which new item, from 0 on (0)\n"
-    "  --impressions N     how many to show (three slices)\n"
-    "  --users N           users to score it for (4)\n"
-    "  --seed S            of the training (1)\n"
-    "  --save FILE         keep the trained base\n"
-    "  --load FILE         take a kept base, do not train\n"
-    "  --report FILE       write a page with AUC by number of impressions for every method; trains them all\n"
-    "  --epochs N          passes of the report's Wide & Deep over the old items (10)\n";
 
 struct Options {
   std::string data = "generated", data_dir, save, load, report;
@@ -46,43 +33,23 @@ int complain(const std::string& text) {
   return 1;
 }
 
-// Errors: an option or a number that is not known.
-thaw::Result<Options> read_options(int count, char** words) {
-  Options o;
-  const auto wrong = [](const std::string& what) {
-    return thaw::make_fault(thaw::FaultKind::mismatch, what.c_str(), "; see --help");
-  };
-  for (int i = 1; i < count; ++i) {
-    const std::string name = words[i];
-    if (i + 1 >= count) return wrong(name + ": no such option, or its value is missing");
-    const std::string value = words[++i];
-    const auto text = name == "--data"       ? &o.data
-                      : name == "--data-dir" ? &o.data_dir
-                      : name == "--save"     ? &o.save
-                      : name == "--load"     ? &o.load
-                      : name == "--report"   ? &o.report
-                                             : nullptr;
-    if (text != nullptr) {
-      *text = value;
-      continue;
-    }
-    const thaw::Result<std::int64_t> number = thaw::decode_integer(value);
-    if (!number || number.value() < 0) return wrong(name + " " + value + ": no such option, or not a whole number");
-    if (name == "--item")
-      o.item = number.value();
-    else if (name == "--impressions")
-      o.impressions = number.value();
-    else if (name == "--users")
-      o.users = number.value();
-    else if (name == "--epochs")
-      o.epochs = number.value();
-    else if (name == "--seed")
-      o.seed = static_cast<std::uint64_t>(number.value());
-    else
-      return wrong(name + ": no such option");
-  }
-  if (o.epochs < 1) return wrong("--epochs: expected a number above 0");
-  return o;
+void declare(CLI::App& app, Options& o) {
+  using command_line::whole_number;
+  app.option_defaults()->always_capture_default();
+  app.add_option("--data", o.data, "generated, ml-1m, book-crossing, douban-book, ...");
+  app.add_option("--data-dir", o.data_dir, "where data sets are (default: THAW_DATA, then ./data)");
+  app.add_option("--item", o.item, "which new item, from 0 on")->check(whole_number(0, 1'000'000'000));
+  app.add_option("--impressions", o.impressions, "how many to show (default: three slices)")
+      ->check(whole_number(0, 1'000'000'000))
+      ->default_str("");
+  app.add_option("--users", o.users, "users to score it for")->check(whole_number(0, 1000));
+  app.add_option("--seed", o.seed, "of the training")->check(whole_number(0));
+  app.add_option("--save", o.save, "keep the trained base in this file");
+  app.add_option("--load", o.load, "take a kept base, do not train");
+  app.add_option("--report", o.report,
+                 "write a page with AUC by number of impressions for every method; trains them all");
+  app.add_option("--epochs", o.epochs, "passes of the report's Wide & Deep over the old items")
+      ->check(whole_number(1, 1'000'000));
 }
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -243,13 +210,11 @@ int report(const Options& o, const Task& task, const Task& pseudo_new) {
 }  // namespace
 
 int main(int count, char** words) {
-  if (count > 1 && std::strcmp(words[1], "--help") == 0) {
-    std::fputs(kUsage, stdout);
-    return 0;
-  }
-  const auto read = read_options(count, words);
-  if (!read) return complain(read.fault().text);
-  const Options& o = read.value();
+  Options o;
+  int status = 0;
+  CLI::App app{"Shows how a new item warms up."};
+  declare(app, o);
+  if (!command_line::parse(app, count, words, status)) return status;
   TaskOptions task_options;
   task_options.folder = o.data_dir;
   const auto task = load_task(o.data, task_options);
@@ -259,6 +224,6 @@ int main(int count, char** words) {
   if (!pseudo_new) return complain(pseudo_new.fault().text);
   auto served = prepare(o, task.value(), pseudo_new.value());
   if (!served) return complain(served.fault().text);
-  const int status = serve(o, task.value(), served.value());
+  status = serve(o, task.value(), served.value());
   return status != 0 || o.report.empty() ? status : report(o, task.value(), pseudo_new.value());
 }

@@ -12,28 +12,15 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
 
+#include "command_line/parse.hpp"
 #include "mwuf/stream_trainer.hpp"
-#include "thaw/data/text_file.hpp"
 #include "thaw/train/interrupt.hpp"
 
 namespace {
 
 using Trainer = mwuf::StreamTrainer<mwuf::DeepFm<thaw::Spec>>;
-
-constexpr const char* kUsage =
-    "thaw_click_stream: DeepFM learns from a stream of made-up impressions\n"
-    "  --items N           of the table (1000000)\n"
-    "  --rows N            impressions to learn from, in whole batches (10000000)\n"
-    "  --batch N           impressions of a step (2048)\n"
-    "  --width N           of all vectors (16)\n"
-    "  --seed S            of the start and of the stream (1)\n"
-    "  --checkpoint FILE   where the run is kept; with --every N after each N impressions, and at the end\n"
-    "  --resume            go on from that file\n"
-    "  --compare           one million impressions each of tables of 10000, 100000 and 1000000 items\n";
 
 struct Options {
   std::int64_t rows = 10'000'000, every = 0;
@@ -48,45 +35,22 @@ int complain(const std::string& text) {
   return 1;
 }
 
-// Errors: an option or a number that is not known or not sensible.
-thaw::Result<Options> read_options(int count, char** words) {
-  Options o;
-  const auto wrong = [](const std::string& what) {
-    return thaw::make_fault(thaw::FaultKind::mismatch, what.c_str(), "; see --help");
-  };
-  for (int i = 1; i < count; ++i) {
-    const std::string name = words[i];
-    if (name == "--resume" || name == "--compare") {
-      (name == "--resume" ? o.resume : o.compare) = true;
-      continue;
-    }
-    if (i + 1 >= count) return wrong(name + ": no such option, or its value is missing");
-    const std::string value = words[++i];
-    if (name == "--checkpoint") {
-      o.checkpoint = value;
-      continue;
-    }
-    const thaw::Result<std::int64_t> number = thaw::decode_integer(value);
-    if (!number || number.value() < 1 || number.value() > (std::int64_t{1} << 31) - 1)
-      return wrong(name + " " + value + ": no such option, or not a whole number from 1 to 2147483647");
-    if (name == "--items")
-      o.stream.items = static_cast<std::int32_t>(number.value());
-    else if (name == "--rows")
-      o.rows = number.value();
-    else if (name == "--batch")
-      o.trainer.batch = number.value();
-    else if (name == "--width")
-      o.trainer.base.width = number.value();
-    else if (name == "--every")
-      o.every = number.value();
-    else if (name == "--seed")
-      o.stream.seed = o.trainer.seed = static_cast<std::uint64_t>(number.value());
-    else
-      return wrong(name + ": no such option");
-  }
-  if ((o.resume || o.every > 0) && o.checkpoint.empty()) return wrong("--resume and --every need --checkpoint FILE");
-  if (o.trainer.batch > 1'000'000 || o.trainer.base.width > 1024) return wrong("--batch or --width: too large");
-  return o;
+void declare(CLI::App& app, Options& o) {
+  using command_line::whole_number;
+  constexpr std::uint64_t kMost = (std::uint64_t{1} << 31) - 1;
+  app.option_defaults()->always_capture_default();
+  app.add_option("--items", o.stream.items, "of the table")->check(whole_number(1, kMost));
+  app.add_option("--rows", o.rows, "impressions to learn from, in whole batches")->check(whole_number(1, kMost));
+  app.add_option("--batch", o.trainer.batch, "impressions of a step")->check(whole_number(1, 1'000'000));
+  app.add_option("--width", o.trainer.base.width, "of all vectors")->check(whole_number(1, 1024));
+  app.add_option("--seed", o.stream.seed, "of the start and of the stream")->check(whole_number(0));
+  CLI::Option* kept = app.add_option("--checkpoint", o.checkpoint, "where the run is kept at the end");
+  app.add_option("--every", o.every, "keep it after each so many impressions too")
+      ->check(whole_number(1, kMost))
+      ->needs(kept)
+      ->default_str("");
+  app.add_flag("--resume", o.resume, "go on from the checkpoint")->needs(kept);
+  app.add_flag("--compare", o.compare, "one million impressions each of tables of 10000, 100000 and 1000000 items");
 }
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -184,11 +148,11 @@ int compare(Options o) {
 }  // namespace
 
 int main(int count, char** words) {
-  if (count > 1 && std::strcmp(words[1], "--help") == 0) {
-    std::fputs(kUsage, stdout);
-    return 0;
-  }
-  const auto options = read_options(count, words);
-  if (!options) return complain(options.fault().text);
-  return options.value().compare ? compare(options.value()) : run(options.value());
+  Options o;
+  int status = 0;
+  CLI::App app{"DeepFM learns from a stream of made-up impressions."};
+  declare(app, o);
+  if (!command_line::parse(app, count, words, status)) return status;
+  o.trainer.seed = o.stream.seed;
+  return o.compare ? compare(o) : run(o);
 }

@@ -7,8 +7,7 @@
 // Every method is fine-tuned with the budget that did best on pseudo-new items (trainer.hpp), chosen once, at the first
 // seed. The counting baseline is in every table. With --out, finished runs are kept there and found again, and the
 // tables are written to tables.md beside them. Progress goes to the standard error.
-#include <cstring>
-
+#include "command_line/parse.hpp"
 #include "mwuf/comparison.hpp"
 #include "mwuf/load_task.hpp"
 
@@ -69,16 +68,46 @@ int run(const TrainOptions& o, const std::vector<const MethodEntry*>& methods) {
   return written ? 0 : complain(written.fault().text);
 }
 
+void declare(CLI::App& app, TrainOptions& o) {
+  using command_line::positive_number;
+  using command_line::whole_number;
+  app.option_defaults()->always_capture_default();
+  app.add_option("--base", o.base, "fm, wide_deep, deepfm, ..., separated by commas, or all");
+  app.add_option("--warm-up", o.warm_up, "methods, separated by commas, or all");
+  app.add_option("--variant", o.variant, "best: mwuf then stands for the method best")
+      ->check(CLI::IsMember({"paper", "best"}));
+  app.add_option("--data", o.data,
+                 "ml-1m, book-crossing, douban-book, taobao, cikm2019; planted worlds: generated, generated-nothing, "
+                 "generated-user-sets");
+  app.add_option("--data-dir", o.data_dir, "where data sets are (default: THAW_DATA, then ./data)");
+  app.add_option("--order", o.order, "of measuring and learning")
+      ->check(CLI::IsMember({"next-slice", "fixed-test", "both"}));
+  app.add_option("--seeds", o.seeds, "how many, from --seed on")->check(whole_number(1, 1000));
+  app.add_option("--seed", o.seed, "the first")->check(whole_number(0));
+  app.add_option("--epochs", o.epochs, "passes over the old items")->check(whole_number(1, 1'000'000));
+  app.add_option("--deviation", o.deviation, "of the start of all vectors")->check(positive_number());
+  app.add_option("--width", o.width, "of all vectors")->check(whole_number(1, 4096));
+  app.add_option("--dropout", o.dropout,
+                 "share of impressions that DropoutNet's bases learn without their item (default: 0.1 and 0.5)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->default_str("");
+  app.add_flag("--curves", o.curves, "print what every fine-tuning budget gives on pseudo-new items");
+  app.add_option("--resamples", o.resamples,
+                 "of the bootstrap over items, which compares the last line with the others; 0: none")
+      ->check(whole_number(0, 1'000'000));
+  app.add_option("--out", o.out, "keep finished runs in this folder, take up those that are there, write tables.md");
+}
+
 }  // namespace
 
 int main(int count, char** words) {
-  if (count > 1 && std::strcmp(words[1], "--help") == 0) {
-    std::fputs(kTrainHelp, stdout);
-    return 0;
-  }
-  const auto options = read_train_options(count, words);
-  if (!options) return complain(options.fault().text);
-  const auto methods = chosen_methods(options.value());
+  TrainOptions options;
+  int status = 0;
+  CLI::App app{"Warms up new items around click models and measures it slice by slice."};
+  declare(app, options);
+  if (!command_line::parse(app, count, words, status)) return status;
+  if (thaw::split_names(options.base).empty()) return complain("--base: expected the name of a base model");
+  const auto methods = chosen_methods(options);
   if (!methods) return complain(methods.fault().text);
-  return run(options.value(), methods.value());
+  return run(options, methods.value());
 }

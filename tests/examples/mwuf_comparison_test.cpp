@@ -196,21 +196,7 @@ TEST_CASE("tables: every line in every table, the reference without a gain, unde
   CHECK(mwuf::tables_text(all_likes, undefined, {}).find("| counts | undefined | undefined |") != std::string::npos);
 }
 
-TEST_CASE("trainer's command line: what is not known is named") {
-  const auto fault = [](std::vector<std::string> words) {
-    words.insert(words.begin(), "program");
-    std::vector<char*> pointers;
-    for (std::string& word : words) pointers.push_back(word.data());
-    const auto read = mwuf::read_train_options(static_cast<int>(pointers.size()), pointers.data());
-    return read ? std::string() : std::string(read.fault().text);
-  };
-  CHECK(fault({"--base", "fm,din", "--out", "runs", "--resamples", "0"}).empty());
-  CHECK(fault({"--bases", "fm"}).find("--bases") != std::string::npos);
-  CHECK(fault({"--seeds"}).find("missing") != std::string::npos);
-  CHECK(fault({"--seeds", "three"}).find("three") != std::string::npos);
-  CHECK(fault({"--seeds", "0"}).find("above 0") != std::string::npos);
-  CHECK(fault({"--order", "none"}).find("next-slice") != std::string::npos);
-  CHECK(fault({"--base", ","}).find("--base") != std::string::npos);
+TEST_CASE("trainer's names: what is not known is named") {
   mwuf::TrainOptions options;
   options.warm_up = "mwuf,nothing";
   const auto chosen = mwuf::chosen_methods(options);

@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "hire/command_line.hpp"
+#include "command_line/words.hpp"
 
 namespace {
 
@@ -23,19 +23,19 @@ std::string echoed(const std::string& word) {
 TEST_CASE("a quoted word comes back from the shell as it was") {
   for (const char* word :
        {"plain", "my ratings.csv", "it's", "$HOME", "a\"b", "`date`", "*", "a;b", "--rate=1e-3", "\\", "x\ny"})
-    CHECK(echoed(hire::shell_quoted(word)) == word);
-  CHECK(hire::shell_quoted("data/ml-1m") == "data/ml-1m");
-  CHECK(hire::shell_quoted("") == "''");
+    CHECK(echoed(command_line::shell_quoted(word)) == word);
+  CHECK(command_line::shell_quoted("data/ml-1m") == "data/ml-1m");
+  CHECK(command_line::shell_quoted("") == "''");
 }
 
 TEST_CASE("numbers of the command line: everything that is none gets a message") {
-  CHECK(hire::whole_number_problem("0", 0).empty());
-  CHECK(hire::whole_number_problem("18446744073709551615", 0).empty());
+  CHECK(command_line::whole_number_problem("0", 0).empty());
+  CHECK(command_line::whole_number_problem("18446744073709551615", 0).empty());
   for (const char* bad : {"-1", "", "abc", "1.5", "1 ", " 1", "+1", "18446744073709551616", "nan"})
-    CHECK(!hire::whole_number_problem(bad, 0).empty());
-  CHECK(hire::whole_number_problem("0", 1) == "expected a whole number from 1 on, found \"0\"");
-  CHECK(hire::whole_number_problem("300", 1, 256) == "expected a whole number from 1 to 256, found \"300\"");
-  for (const char* good : {"1", "1e-3", "0.5", "5e-324"}) CHECK(hire::positive_number_problem(good).empty());
+    CHECK(!command_line::whole_number_problem(bad, 0).empty());
+  CHECK(command_line::whole_number_problem("0", 1) == "expected a whole number from 1 on, found \"0\"");
+  CHECK(command_line::whole_number_problem("300", 1, 256) == "expected a whole number from 1 to 256, found \"300\"");
+  for (const char* good : {"1", "1e-3", "0.5", "5e-324"}) CHECK(command_line::positive_number_problem(good).empty());
   for (const char* bad : {"0", "-1", "nan", "inf", "1e999", "", "x", "0,5"})
-    CHECK(!hire::positive_number_problem(bad).empty());
+    CHECK(!command_line::positive_number_problem(bad).empty());
 }

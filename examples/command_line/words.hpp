@@ -1,8 +1,8 @@
 // What a program says and reads at a shell: commands that can be copied, numbers that are checked.
 //
-//   hire::shell_quoted("my ratings.csv");                  // 'my ratings.csv'
-//   hire::whole_number_problem("-1", 0, 100);              // "expected a whole number from 0 to 100, found \"-1\""
-//   hire::positive_number_problem("1e-3");                 // "": no problem
+//   command_line::shell_quoted("my ratings.csv");                  // 'my ratings.csv'
+//   command_line::whole_number_problem("-1", 0, 100);              // "expected a whole number from 0 to 100, found
+//   \"-1\"" command_line::positive_number_problem("1e-3");                 // "": no problem
 #pragma once
 
 #include <charconv>
@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace hire {
+namespace command_line {
 
 // A word as a POSIX shell must read it to get the same word back.
 inline std::string shell_quoted(std::string_view word) {
@@ -47,4 +47,4 @@ inline std::string positive_number_problem(std::string_view text) {
   return "expected a number above 0, such as 1e-3, found \"" + std::string(text) + "\"";
 }
 
-}  // namespace hire
+}  // namespace command_line
