@@ -204,6 +204,55 @@ struct Cpu {
     }
   }
 
+  // Each row of y is the softmax of the row of x plus the `columns` numbers at bias + row * bias_stride.
+  template <class R>
+  static void softmax_biased(auto&, Index rows, Index columns, const R* x, const R* bias, Index bias_stride, R* y) {
+    Cpu nothing;
+    for (Index i = 0; i < rows; ++i, x += columns, y += columns) {
+      for (Index j = 0; j < columns; ++j) y[j] = x[j] + bias[i * bias_stride + j];
+      softmax(nothing, 1, columns, y, y);
+    }
+  }
+  // y = x / sqrt(mean(x^2) + epsilon) * weight, for each row.
+  template <class R>
+  static void rms_norm(auto&, Index rows, Index columns, R epsilon, const R* x, const R* weight, R* y) {
+    for (Index i = 0; i < rows; ++i, x += columns, y += columns) {
+      const R inverse = inverse_root_mean_square(columns, epsilon, x);
+      for (Index j = 0; j < columns; ++j) y[j] = x[j] * inverse * weight[j];
+    }
+  }
+  // d_x is overwritten; d_weight is added to.
+  template <class R>
+  static void rms_norm_backward(auto&, Index rows, Index columns, R epsilon, const R* x, const R* weight, const R* g,
+                                R* d_x, R* d_weight) {
+    for (Index i = 0; i < rows; ++i, x += columns, g += columns, d_x += columns) {
+      const R inverse = inverse_root_mean_square(columns, epsilon, x);
+      R dot = 0;
+      for (Index j = 0; j < columns; ++j) {
+        d_weight[j] += g[j] * x[j] * inverse;
+        dot += g[j] * weight[j] * x[j] * inverse;
+      }
+      const R slope = dot / static_cast<R>(columns);
+      for (Index j = 0; j < columns; ++j) d_x[j] = inverse * (g[j] * weight[j] - x[j] * inverse * slope);
+    }
+  }
+  // y[i] = log(sum(exp(row i of x))).
+  template <class R>
+  static void log_sum_exp(auto&, Index rows, Index columns, const R* x, R* y) {
+    for (Index i = 0; i < rows; ++i, x += columns) {
+      R most = x[0], sum = 0;
+      for (Index j = 1; j < columns; ++j) most = x[j] > most ? x[j] : most;
+      for (Index j = 0; j < columns; ++j) sum += Exp::value(x[j] - most);
+      y[i] = most + Log::value(sum);
+    }
+  }
+  // y (rows, columns) = scale * exp(x - shift[row]).
+  template <class R>
+  static void shifted_exp(auto&, Index rows, Index columns, R scale, const R* x, const R* shift, R* y) {
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; j < columns; ++j) y[i * columns + j] = scale * Exp::value(x[i * columns + j] - shift[i]);
+  }
+
   // y = x with dropped elements zero and the others scaled up.
   template <class R>
   static void dropout(auto&, const DropoutRule& rule, Index rows, Index columns, const R* x, R* y) {
@@ -229,6 +278,13 @@ struct Cpu {
     const R mean = sum / static_cast<R>(n);
     for (Index j = 0; j < n; ++j) squares += (x[j] - mean) * (x[j] - mean);
     return {mean, R(1) / Sqrt::value(squares / static_cast<R>(n) + epsilon)};
+  }
+
+  template <class R>
+  static R inverse_root_mean_square(Index n, R epsilon, const R* x) {
+    R squares = 0;
+    for (Index j = 0; j < n; ++j) squares += x[j] * x[j];
+    return R(1) / Sqrt::value(squares / static_cast<R>(n) + epsilon);
   }
 
   template <class R>

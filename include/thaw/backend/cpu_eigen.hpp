@@ -11,6 +11,7 @@
 #include "thaw/backend/fused_axial_block.hpp"
 #include "thaw/backend/kernels/axial_block.hpp"
 #include "thaw/backend/kernels/product.hpp"
+#include "thaw/backend/kernels/sequence_rows.hpp"
 #include "thaw/backend/kernels/vector_math_map.hpp"
 #include "thaw/backend/kernels/vector_math_optimizer.hpp"
 #include "thaw/backend/kernels/vector_math_rows.hpp"
@@ -58,7 +59,9 @@ struct CpuEigen : Cpu {
   }
   template <class R>
   static void adam(Context& context, Index n, const AdamStep& step, const R* g, R* first, R* second, R* weight) {
-    thaw::adam_update(context.isa, n, step, g, weight, first, second);
+    split(context, n, kElementCost, [&](Index begin, Index end) {
+      thaw::adam_update(context.isa, end - begin, step, g + begin, weight + begin, first + begin, second + begin);
+    });
   }
   template <class R>
   static LambNorms lamb_direction(Context& context, Index n, const AdamStep& step, const R* g, const R* weight,
@@ -110,6 +113,48 @@ struct CpuEigen : Cpu {
                                    static_cast<const R*>(nullptr), d_x, d_weight, d_bias);
   }
   template <class R>
+  static void softmax_biased(Context& context, Index rows, Index columns, const R* x, const R* bias, Index bias_stride,
+                             R* y) {
+    split_rows(context, rows, columns, [&](Index begin, Index end) {
+      thaw::softmax_rows(context.isa, end - begin, columns, x + begin * columns, bias + begin * bias_stride,
+                         bias_stride, y + begin * columns);
+    });
+  }
+  template <class R>
+  static void rms_norm(Context& context, Index rows, Index columns, R epsilon, const R* x, const R* weight, R* y) {
+    split_rows(context, rows, columns, [&](Index begin, Index end) {
+      thaw::rms_norm_rows(context.isa, end - begin, columns, epsilon, x + begin * columns, weight, y + begin * columns);
+    });
+  }
+  template <class R>
+  static void rms_norm_backward(Context& context, Index rows, Index columns, R epsilon, const R* x, const R* weight,
+                                const R* g, R* d_x, R* d_weight) {
+    if (context.threads < 2 || rows * columns < kElementCost)
+      return thaw::rms_norm_rows_backward(context.isa, rows, columns, epsilon, x, weight, g, d_x, d_weight);
+    ArenaScope scope(*context.arena);
+    R* const parts = context.arena->template take<R>(context.threads * columns);
+    thaw::fill(context.isa, context.threads * columns, R(0), parts);
+    split(context, context.threads, 1, 1, [&](Index first, Index last) {
+      const Index begin = rows * first / context.threads, end = rows * last / context.threads;
+      thaw::rms_norm_rows_backward(context.isa, end - begin, columns, epsilon, x + begin * columns, weight,
+                                   g + begin * columns, d_x + begin * columns, parts + first * columns);
+    });
+    thaw::sum_over_rows(context.isa, Index(context.threads), columns, parts, true, d_weight);
+  }
+  template <class R>
+  static void log_sum_exp(Context& context, Index rows, Index columns, const R* x, R* y) {
+    split(context, rows, kElementCost / 4 / (columns > 0 ? columns : 1) + 1, 1, [&](Index begin, Index end) {
+      thaw::log_sum_exp_rows(context.isa, end - begin, columns, x + begin * columns, y + begin);
+    });
+  }
+  template <class R>
+  static void shifted_exp(Context& context, Index rows, Index columns, R scale, const R* x, const R* shift, R* y) {
+    split(context, rows, kElementCost / 4 / (columns > 0 ? columns : 1) + 1, 1, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i)
+        thaw::map(context.isa, columns, x + i * columns, y + i * columns, ShiftedExp<R>{scale, shift[i]});
+    });
+  }
+  template <class R>
   static void dropout(Context& context, const DropoutRule& rule, Index rows, Index columns, const R* x, R* y) {
     split_rows(context, rows, columns, [&](Index begin, Index end) {
       thaw::dropout_rows(context.isa, rule, begin, end - begin, columns, x + begin * columns, y + begin * columns);
@@ -140,6 +185,12 @@ struct CpuEigen : Cpu {
     THAW_ALWAYS_INLINE V value(V a, V b) const {
       return V(alpha) * a + V(beta) * b;
     }
+  };
+
+  template <class R>
+  struct ShiftedExp {
+    R scale, shift;
+    THAW_ALWAYS_INLINE R value(R x) const { return scale * Exp::value(x - shift); }
   };
 
   // work(begin, end) over 0 .. n, in as many equal parts as there are threads when n is at least `least`.
