@@ -1,30 +1,68 @@
-// What a beam search asks of a language model, one token at a time.
+// T5Decoder: T5 as the step model of thaw/decode: prompts are encoded once, then beams grow a token at a time.
 //
-//   model.start(...);                              // encodes the prompts once; how is the model's own matter
-//   model.step(tokens, parents);                   // first call: one row a user, parents[r] = r
-//   model.logits(row, children, scores);           // only the vocabulary rows that may follow
-//   model.step(next_tokens, next_parents);         // rows may be reordered, repeated, dropped, more or fewer
+//   elmrec::T5Decoder<thaw::CpuEigen> decoder(weights, /*threads*/ 2);
+//   decoder.start(tokens, rows, /*beams*/ 20, /*steps*/ 6);    // rows: where each prompt begins
+//   search.run(decoder, ...);                                   // thaw/decode/constrained_beam_search.hpp
 //
-// Row r of a step continues row parents[r] of the step before with tokens[r]; it keeps that row's user and past. In
-// the first step parents[r] is the user. Not a search: that is beam_search.hpp's.
+// Rows attend to their own prompt only, whatever else is in the batch (the official code of ELMRec lets them see the
+// padding). Not for training: see T5 itself.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
-#include "thaw/core/config.hpp"
+#include "elmrec/t5.hpp"
+#include "thaw/core/growing_arena.hpp"
+#include "thaw/decode/step_model.hpp"
+#include "thaw/nn/stepwise_decoder.hpp"
 
 namespace elmrec {
 
-using thaw::Index;
 using Tokens = std::span<const std::int32_t>;
 
-// `step` computes the rows' hidden states and keeps them until the next call; `logits` writes, for one of those rows,
-// one unnormalised score for each of the token ids asked for.
-template <class M>
-concept StepModel = requires(M& model, Tokens tokens, Index row, float* out) {
-  model.step(tokens, tokens);
-  model.logits(row, tokens, out);
+template <class B, class R = float>
+class T5Decoder {
+ public:
+  using A = thaw::Array<R, B>;
+
+  // The weights must outlive the decoder; their numbers may change between calls of start.
+  template <class... Settings>
+  explicit T5Decoder(const T5<A>& weights, Settings... settings)
+      : context_{&arena_, settings...}, decoder_(weights, context_), mark_(arena_.mark()) {}
+  T5Decoder(const T5Decoder&) = delete;
+  T5Decoder& operator=(const T5Decoder&) = delete;
+
+  // Reads prompts: row_ids of all prompts one after another, prompt p being rows[p] .. rows[p + 1). At most `beams`
+  // rows a prompt in any step, and `steps` steps.
+  void start(Tokens row_ids, const thaw::Segments& rows, Index beams, Index steps) {
+    arena_.rewind(mark_);
+    begin(decoder_.net().embed({row_ids.data(), nullptr, static_cast<Index>(row_ids.size()), false}), rows, beams,
+          steps);
+  }
+  // The same for vectors (rows, d_model): token vectors with whatever was added to them. make(net, context) gives
+  // them, computed in the decoder's own arena.
+  template <class Make>
+  void start_from(const Make& make, const thaw::Segments& rows, Index beams, Index steps) {
+    arena_.rewind(mark_);
+    begin(make(decoder_.net(), context_), rows, beams, steps);
+  }
+
+  // See thaw/decode/step_model.hpp.
+  void step(Tokens tokens, Tokens parents) {
+    decoder_.step(tokens.data(), parents.data(), static_cast<Index>(tokens.size()));
+  }
+  void logits(Index row, Tokens ids, R* out) { decoder_.logits(row, ids.data(), static_cast<Index>(ids.size()), out); }
+  // The rows' vectors (rows, d_model) of the last step, already multiplied by d_model^-1/2.
+  A hidden() const { return decoder_.hidden(); }
+  const thaw::StepwiseDecoder<R, B>& stepwise() const { return decoder_; }
+  thaw::Arena& arena() { return arena_; }
+
+ private:
+  void begin(const A& vectors, const thaw::Segments& rows, Index beams, Index steps) {
+    decoder_.start(decoder_.net().encode(vectors, rows), rows, rows.count * beams, steps);
+  }
+
+  thaw::GrowingArena arena_;
+  typename B::Context context_;
+  thaw::StepwiseDecoder<R, B> decoder_;
+  thaw::Arena::Mark mark_;
 };
 
 }  // namespace elmrec
