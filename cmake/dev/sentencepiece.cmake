@@ -1,0 +1,23 @@
+# thaw_sentencepiece: the tokenizer library that examples/elmrec uses, where it is installed; else no such target, and
+# what needs it is left out.
+find_package(PkgConfig QUIET)
+if(PKG_CONFIG_FOUND)
+  pkg_check_modules(SENTENCEPIECE QUIET IMPORTED_TARGET sentencepiece)
+endif()
+if(TARGET PkgConfig::SENTENCEPIECE)
+  add_library(thaw_sentencepiece INTERFACE)
+  target_link_libraries(thaw_sentencepiece INTERFACE PkgConfig::SENTENCEPIECE)
+else()
+  find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
+  find_library(SENTENCEPIECE_LIBRARY sentencepiece)
+  mark_as_advanced(SENTENCEPIECE_INCLUDE_DIR SENTENCEPIECE_LIBRARY)
+  if(SENTENCEPIECE_INCLUDE_DIR AND SENTENCEPIECE_LIBRARY)
+    add_library(thaw_sentencepiece INTERFACE)
+    target_include_directories(thaw_sentencepiece SYSTEM INTERFACE "${SENTENCEPIECE_INCLUDE_DIR}")
+    target_link_libraries(thaw_sentencepiece INTERFACE "${SENTENCEPIECE_LIBRARY}")
+  endif()
+endif()
+if(NOT TARGET thaw_sentencepiece)
+  message(STATUS "ELMRec's tokenizer is left out, with the programs and tests that need it: it needs SentencePiece "
+                 "(on Debian or Ubuntu: apt-get install libsentencepiece-dev)")
+endif()
