@@ -3,8 +3,8 @@
 #
 #   bench/run_graph_peers.sh [repetitions, 3] [seconds a case, 3] [threads, 2]
 #
-# Needs on Debian: g++ python3-torch python3-numpy libopenblas0-openmp, and 400 MB in build/. gensim and scikit-learn are
-# compared where python finds them.
+# Needs on Debian: g++ python3-torch python3-numpy libopenblas0-openmp, and 400 MB in build/. python3-gensim, python3-sklearn
+# and python3-faiss are compared where they are installed.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=$root/build/peers

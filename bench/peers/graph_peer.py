@@ -1,4 +1,4 @@
-"""Walks in numpy, skip-gram in gensim, k-means in scikit-learn and numpy, on random data as in bench/graph/graph_bench.cpp.
+"""Walks in numpy, skip-gram in gensim, k-means in scikit-learn, faiss and numpy, on random data as in bench/graph/graph_bench.cpp.
 
     /usr/bin/python3 bench/peers/graph_peer.py --threads 2 --seconds 2
 
@@ -89,11 +89,20 @@ if options.case in ("", "k_means"):
 
     emit("k-means, one iteration", "numpy", timed(iteration))
     try:
-        from sklearn.cluster import KMeans
+        from sklearn.cluster import KMeans, kmeans_plusplus
     except ImportError:
         missing("scikit-learn")
     else:
+        start = kmeans_plusplus(x, clusters, random_state=1)[0]  # as ours
         for algorithm in ("lloyd", "elkan"):
             model = KMeans(clusters, init=start, n_init=1, max_iter=20, tol=0, algorithm=algorithm)
             ms = timed(lambda: model.fit(x)) / model.n_iter_
             emit("k-means, one iteration", f"scikit-learn {algorithm}", ms)
+    try:
+        import faiss
+    except ImportError:
+        missing("faiss")
+    else:
+        faiss.omp_set_num_threads(options.threads)
+        model = faiss.Kmeans(width, clusters, niter=20, max_points_per_centroid=10**9, seed=1)
+        emit("k-means, one iteration", "faiss", timed(lambda: model.train(x, init_centroids=start)) / 20)

@@ -108,6 +108,46 @@ TEST_CASE("k_means: more iterations never raise the sum of squares; threads chan
   CHECK(one.value().centroids != other.value().centroids);
 }
 
+// Lloyd's iterations with every distance in double, from the start that k_means makes.
+TEST_CASE("k_means: points that are not compared again end where comparing all puts them") {
+  for (const Index width : {2, 10, 33}) {
+    const auto x = clouds(6000, width, 60, 9, 21);  // they overlap: points keep moving between clusters
+    constexpr int kClusters = 25, kRounds = 12;
+    const auto first = thaw::k_means(x, width, {.clusters = kClusters, .iterations = 1, .tolerance = 0, .seed = 4});
+    const auto last =
+        thaw::k_means(x, width, {.clusters = kClusters, .iterations = kRounds, .tolerance = 0, .seed = 4});
+    CHECK(first.ok());
+    if (!first || !last) return;
+    std::vector<double> centroid(first.value().centroids.begin(), first.value().centroids.end());
+    std::vector<std::int32_t> own(6000, 0);
+    for (int round = 1; round <= kRounds; ++round) {
+      std::vector<double> sums(centroid.size(), 0.0), sizes(kClusters, 0.0);
+      for (std::size_t i = 0; i < own.size(); ++i) {
+        double nearest = std::numeric_limits<double>::infinity();
+        for (std::size_t k = 0; k < kClusters; ++k) {
+          double d = 0;
+          for (std::size_t j = 0, w = static_cast<std::size_t>(width); j < w; ++j) {
+            const double gap = static_cast<double>(x[i * w + j]) - centroid[k * w + j];
+            d += gap * gap;
+          }
+          if (d < nearest) nearest = d, own[i] = static_cast<std::int32_t>(k);
+        }
+        const auto k = static_cast<std::size_t>(own[i]), w = static_cast<std::size_t>(width);
+        ++sizes[k];
+        for (std::size_t j = 0; j < w; ++j) sums[k * w + j] += static_cast<double>(x[i * w + j]);
+      }
+      if (round < kRounds)
+        for (std::size_t i = 0; i < sums.size(); ++i)
+          centroid[i] = sums[i] / sizes[i / static_cast<std::size_t>(width)];
+    }
+    int differ = 0;
+    for (std::size_t i = 0; i < own.size(); ++i) differ += own[i] != last.value().cluster_of[i] ? 1 : 0;
+    CHECK(differ <= 3);  // points on a border, by rounding
+    for (std::size_t i = 0; i < centroid.size(); ++i)
+      CHECK(static_cast<double>(last.value().centroids[i]) == doctest::Approx(centroid[i]).epsilon(1e-3));
+  }
+}
+
 TEST_CASE("k_means: mini-batches come near") {
   const auto x = clouds(9000, 10, 12, 1, 2);
   const auto full = thaw::k_means(x, 10, {.clusters = 12});

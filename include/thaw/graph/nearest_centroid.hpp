@@ -62,14 +62,19 @@ class NearestCentroid {
     for (Index k = 0; k < clusters_; ++k) at(bias_, k) += shift[static_cast<std::size_t>(k)];
   }
 
-  // points (count, width) -> nearest (count), and its closeness (count) unless null.
-  void assign(const float* points, Index count, std::int32_t* nearest, float* closeness = nullptr) {
+  // points (count, width) -> nearest (count), its closeness (count) unless null, and the closeness of the next one
+  // (count) unless null: minus infinity where there is one centroid.
+  void assign(const float* points, Index count, std::int32_t* nearest, float* closeness = nullptr,
+              float* next = nullptr) {
     for (Index begin = 0; begin < count; begin += kRows) {
       const Index rows = count - begin < kRows ? count - begin : kRows;
       product(isa_, row_major_product(rows, columns_, width_), points + begin * width_, transposed_.data(),
               scores_.data(), bias_.data(), scratch_.data());
       float* const value = closeness == nullptr ? values_.data() : closeness + begin;
-      THAW_DISPATCH(isa_, best_columns(rows, columns_, scores_.data(), nearest + begin, value));
+      if (next == nullptr)
+        THAW_DISPATCH(isa_, best_columns<false>(rows, columns_, scores_.data(), nearest + begin, value, nullptr));
+      else
+        THAW_DISPATCH(isa_, best_columns<true>(rows, columns_, scores_.data(), nearest + begin, value, next + begin));
     }
   }
 
