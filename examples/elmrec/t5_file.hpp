@@ -101,16 +101,32 @@ thaw::Result<thaw::Done> check_no_stranger(const M& model, thaw::SafetensorsView
   return thaw::Done{};
 }
 
-// check or read every tensor, until one fails.
+// each(name, tensor) for every tensor, until one fails.
 template <class M, class Each>
 thaw::Result<thaw::Done> each_tensor(const M& model, const Each& each) {
-  thaw::Result<thaw::Done> result = thaw::Done{};
+  thaw::Fault fault;
+  bool failed = false;
   thaw::for_each_tensor(
       [&](const thaw::Path& path, const auto& tensor) {
-        if (result) result = each(t5_tensor_name(path), tensor);
+        if (failed) return;
+        const thaw::Result<thaw::Done> done = each(t5_tensor_name(path), tensor);
+        failed = !done;
+        if (failed) fault = done.fault();
       },
       model);
-  return result;
+  if (failed) return fault;
+  return thaw::Done{};
+}
+
+template <class M>
+thaw::Result<thaw::Done> check_file(const M& model, const thaw::SafetensorsView& view) {
+  thaw::Result<thaw::Done> tensors = each_tensor(
+      model, [&](const std::string& name, const auto& tensor) { return check_tensor(name, tensor.shape, view); });
+  if (!tensors) return tensors;
+  if (thaw::Result<thaw::Done> strangers = check_no_stranger(model, view); !strangers) return strangers;
+  for (const char* table : kTables)
+    if (thaw::Result<thaw::Done> copy = check_table(table, view); !copy) return copy;
+  return thaw::Done{};
 }
 
 }  // namespace detail
@@ -119,14 +135,7 @@ thaw::Result<thaw::Done> each_tensor(const M& model, const Each& each) {
 // shape or vocabulary; each names the tensor.
 template <class M>
 thaw::Result<thaw::Done> load_t5(const M& model, const thaw::SafetensorsView& view) {
-  using Result = thaw::Result<thaw::Done>;
-  Result fits = detail::each_tensor(model, [&](const std::string& name, const auto& tensor) {
-    return detail::check_tensor(name, tensor.shape, view);
-  });
-  if (fits) fits = detail::check_no_stranger(model, view);
-  for (const char* table : detail::kTables)
-    if (fits) fits = detail::check_table(table, view);
-  if (!fits) return fits;
+  if (thaw::Result<thaw::Done> fits = detail::check_file(model, view); !fits) return fits;
   return detail::each_tensor(model, [&](const std::string& name, const auto& tensor) {
     return thaw::copy_tensor(view.find(name.c_str()).value(), tensor.data, static_cast<std::size_t>(tensor.size()));
   });

@@ -1,8 +1,7 @@
-#include <unistd.h>
-
 #include <functional>
 
 #include "elmrec/t5_file.hpp"
+#include "tests/file/temporary_folder.hpp"
 #include "tests/nn/fixture.hpp"
 
 using namespace nn_test;
@@ -13,17 +12,14 @@ namespace {
 const elmrec::T5Config kTiny{
     .vocab_size = 11, .d_model = 4, .d_kv = 3, .num_heads = 2, .d_ff = 6, .num_layers = 1, .num_decoder_layers = 1};
 
-std::string file_name(const char* what) {
-  return "/tmp/thaw_t5_" + std::to_string(::getpid()) + "_" + what + ".safetensors";
-}
-
 // The file of a model after `change` has had its way with the list of tensors.
 struct Tensor {
   std::string name;
   std::vector<Index> dims;
   std::vector<float> numbers;
 };
-std::string write(const elmrec::T5<F>& model, const std::function<void(std::vector<Tensor>&)>& change) {
+std::string write(const std::string& file, const elmrec::T5<F>& model,
+                  const std::function<void(std::vector<Tensor>&)>& change) {
   std::vector<Tensor> tensors;
   thaw::for_each_tensor(
       [&](const thaw::Path& path, const F& t) {
@@ -35,9 +31,8 @@ std::string write(const elmrec::T5<F>& model, const std::function<void(std::vect
   thaw::SafetensorsWriter writer;
   for (const Tensor& t : tensors)
     writer.add(t.name, thaw::TensorType::f32, t.dims.data(), static_cast<int>(t.dims.size()), t.numbers.data());
-  const std::string path = file_name("changed");
-  CHECK(static_cast<bool>(writer.write(path)));
-  return path;
+  CHECK(static_cast<bool>(writer.write(file)));
+  return file;
 }
 Tensor& named(std::vector<Tensor>& tensors, const std::string& name) {
   for (Tensor& t : tensors)
@@ -96,12 +91,13 @@ TEST_CASE("T5 files: saved and read again; copies of the table and the stray pos
     return all;
   };
   CHECK(!same());
-  const std::string path = file_name("saved");
+  const file_test::TemporaryFolder folder;
+  const std::string path = folder / "saved.safetensors";
   CHECK(static_cast<bool>(elmrec::save_t5(path, model, {{"format", "pt"}})));
   CHECK(static_cast<bool>(elmrec::load_t5(other, path)));
   CHECK(same());
   thaw::for_each_unnamed([](const F& t) { t[0] += 1; }, other);
-  const std::string rich = write(model, [](std::vector<Tensor>& tensors) {
+  const std::string rich = write(folder / "rich.safetensors", model, [](std::vector<Tensor>& tensors) {
     for (const char* name : {"lm_head.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}) {
       Tensor copy = named(tensors, "shared.weight");
       copy.name = name;
@@ -118,9 +114,10 @@ TEST_CASE("T5 files: saved and read again; copies of the table and the stray pos
 TEST_CASE("T5 files: what is wrong is named, and nothing is changed") {
   Host host;
   const auto model = random_model<F>(host, host.context, elmrec::t5_plan(kTiny));
+  const file_test::TemporaryFolder folder;
   const float before = model.embedding[0];
   const auto refused = [&](const char* part, const std::function<void(std::vector<Tensor>&)>& change) {
-    const std::string path = write(model, [&](std::vector<Tensor>& tensors) {
+    const std::string path = write(folder / "changed.safetensors", model, [&](std::vector<Tensor>& tensors) {
       for (float& v : named(tensors, "shared.weight").numbers) v = 9;
       change(tensors);
     });
@@ -154,7 +151,5 @@ TEST_CASE("T5 files: what is wrong is named, and nothing is changed") {
     copy.numbers[5] += 1;
     tensors.push_back(copy);
   });
-  CHECK(!elmrec::load_t5(model, file_name("missing")));
-  ::unlink(file_name("changed").c_str());
-  ::unlink(file_name("saved").c_str());
+  CHECK(!elmrec::load_t5(model, folder / "missing.safetensors"));
 }
