@@ -26,6 +26,7 @@ namespace recommend {
 
 struct PrepareOptions {
   float like_from = -std::numeric_limits<float>::infinity();  // ratings below are not interactions
+  std::vector<std::string> new_items = {};  // ids: their few interactions do not mean that few want them
   zero_shot::StatisticsOptions statistics = {};
 };
 
@@ -35,7 +36,33 @@ struct Prepared {
   std::int64_t interactions = 0, disliked = 0;
 };
 
-// Fails for a file of one user or one item: there is nobody, or nothing, to compare with.
+namespace detail {
+
+inline thaw::Fault unknown(std::string_view what, const std::string& id, const thaw::Vocabulary& ids) {
+  thaw::Fault fault =
+      thaw::make_fault(thaw::FaultKind::not_found, thaw::detail::view_of(what), " ", thaw::detail::Quoted{id},
+                       " is not in the file; its ", ids.size(), " ", thaw::detail::view_of(what), "s are called ");
+  for (std::int32_t i = 0; i < (std::min)(3, ids.size()); ++i)
+    fault.add(i > 0 ? ", " : "").add(thaw::detail::Quoted{ids.text(i)});
+  return fault.add(ids.size() > 3 ? ", ..." : "");
+}
+
+inline thaw::Result<std::vector<char>> marked(const thaw::Dataset& data, const std::vector<std::string>& ids) {
+  std::vector<char> marks;
+  if (ids.empty()) return marks;
+  marks.assign(static_cast<std::size_t>(data.items.size()), 0);
+  for (const std::string& id : ids) {
+    const std::int32_t item = data.items.ids.find(id);
+    if (item == thaw::Vocabulary::kUnknown) return unknown("item", id, data.items.ids);
+    marks[static_cast<std::size_t>(item)] = 1;
+  }
+  return marks;
+}
+
+}  // namespace detail
+
+// Fails for a file of one user or one item: there is nobody, or nothing, to compare with; for a new item that the file
+// does not have.
 inline thaw::Result<Prepared> prepare(thaw::Dataset data, const PrepareOptions& options = {}) {
   const auto before = static_cast<std::int64_t>(data.ratings.size());
   std::erase_if(data.ratings, [&](const thaw::Rating& r) { return r.value < options.like_from; });
@@ -52,11 +79,15 @@ inline thaw::Result<Prepared> prepare(thaw::Dataset data, const PrepareOptions& 
   if (data.items.size() < 2)
     return thaw::make_fault(thaw::FaultKind::out_of_range, name, ": all ratings are of one item, ",
                             thaw::detail::Quoted{data.items.ids.text(0)}, "; there is nothing to choose from");
+  thaw::Result<std::vector<char>> is_new = detail::marked(data, options.new_items);
+  if (!is_new) return is_new.fault();
+  zero_shot::StatisticsOptions settings = options.statistics;
+  settings.is_new = std::move(is_new.value());
   const auto fit = [&] {
     const auto graph = thaw::RatingGraph::from_ratings(data.ratings, data.users.size(), data.items.size());
     std::vector<thaw::Rating>().swap(data.ratings);  // the graph holds them
     std::vector<std::int64_t>().swap(data.times);
-    return zero_shot::Statistics::fit(graph, options.statistics);
+    return zero_shot::Statistics::fit(graph, settings);
   };
   thaw::Result<zero_shot::Statistics> statistics = fit();
   if (!statistics) return statistics.fault();
@@ -88,15 +119,6 @@ struct Answer {
 };
 
 namespace detail {
-
-inline thaw::Fault unknown(std::string_view what, const std::string& id, const thaw::Vocabulary& ids) {
-  thaw::Fault fault =
-      thaw::make_fault(thaw::FaultKind::not_found, thaw::detail::view_of(what), " ", thaw::detail::Quoted{id},
-                       " is not in the file; its ", ids.size(), " ", thaw::detail::view_of(what), "s are called ");
-  for (std::int32_t i = 0; i < (std::min)(3, ids.size()); ++i)
-    fault.add(i > 0 ? ", " : "").add(thaw::detail::Quoted{ids.text(i)});
-  return fault.add(ids.size() > 3 ? ", ..." : "");
-}
 
 inline thaw::Result<std::vector<std::int32_t>> history_of(const Prepared& prepared, const Request& request) {
   std::vector<std::int32_t> history;

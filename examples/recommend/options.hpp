@@ -16,8 +16,9 @@
 namespace recommend {
 
 struct Options {
-  std::string path, weights = THAW_RECOMMEND_WEIGHTS;
+  std::string path, titles, weights = THAW_RECOMMEND_WEIGHTS;
   Request request;
+  std::vector<std::string> new_items;
   float like_from = -std::numeric_limits<float>::infinity();
   std::optional<float> lowest, highest;
   std::int64_t example_rows = 0;
@@ -30,6 +31,8 @@ inline constexpr const char* kHelp =
     "                    RecBole .inter; plain or gzip\n"
     "  --user ID         whom to recommend to, as the file calls her\n"
     "  --items A,B,...   items of the history: of a stranger, or besides those of --user\n"
+    "  --titles FILE     a table with a header: item ids in the first column, titles in one called title or name\n"
+    "  --new A,B,...     items that were launched lately: few interactions do not count against them\n"
     "  --top N           length of the list (10)\n"
     "  --like-from R     ratings below R are no interactions (all count)\n"
     "  --scale LOW,HIGH  the rating scale; a rating outside it is an error\n"
@@ -67,6 +70,10 @@ inline thaw::Result<thaw::Done> take(const std::string& name, const std::string&
     o.request.user = value;
   } else if (name == "--items") {
     o.request.items = split(value, ',');
+  } else if (name == "--new") {
+    o.new_items = split(value, ',');
+  } else if (name == "--titles") {
+    o.titles = value;
   } else if (name == "--weights") {
     o.weights = value;
   } else if (name == "--scale") {

@@ -61,8 +61,12 @@ int main(int count, char** words) {
   if (!o.quiet && data.value().replaced > 0)
     std::fprintf(stderr, "%lld rows repeat a user and an item; the last one counts\n",
                  static_cast<long long>(data.value().replaced));
+  if (!o.titles.empty())
+    if (const auto titled = recommend::read_titles(o.titles, data.value().items); !titled)
+      return complain(titled.fault().text);
   if (!o.quiet) std::fputs("counting who shares what ...", stderr);
-  const auto prepared = recommend::prepare(std::move(data.value()), {.like_from = o.like_from});
+  const auto prepared =
+      recommend::prepare(std::move(data.value()), {.like_from = o.like_from, .new_items = o.new_items});
   if (!o.quiet) std::fprintf(stderr, prepared ? " %.1f s\n" : "\n", clock.seconds());
   if (!prepared) return complain(prepared.fault().text);
   const auto answer = recommend::answer(prepared.value(), network, o.request);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "recommend/answer.hpp"
+#include "thaw/data/attribute_reader.hpp"
 #include "thaw/train/text.hpp"
 #include "zero_shot/sources.hpp"
 
@@ -20,7 +21,33 @@ inline constexpr const char* kSays[zero_shot::kEvidences] = {"a short walk away"
                                                              "many ways lead there",
                                                              "many who share items have it",
                                                              "linear model",
+                                                             "a short walk away (popular items count less)",
+                                                             "those who have it are alike",
                                                              "popular"};
+
+// Titles for the items of a file, from a table with a header: its first column holds the ids, one called title or name
+// the titles. Items that the table leaves out keep their ids. Errors: no such file, no such column, no item in common.
+inline thaw::Result<thaw::Done> read_titles(const std::string& path, thaw::Entities& items) {
+  thaw::Entities table;
+  if (thaw::Result<thaw::Done> read = thaw::read_attributes(path, table); !read) return read.fault();
+  const thaw::detail::Quoted name{path};
+  if (table.titles.empty())
+    return thaw::make_fault(thaw::FaultKind::malformed, name,
+                            ": expected a column called title or name in its header, found none");
+  std::vector<std::string> titles;
+  std::int32_t found = 0;
+  for (std::int32_t item = 0; item < items.size(); ++item) {
+    const std::int32_t row = table.ids.find(items.ids.text(item));
+    if (row != thaw::Vocabulary::kUnknown) ++found;
+    titles.push_back(row == thaw::Vocabulary::kUnknown ? items.title(item)
+                                                       : table.titles[static_cast<std::size_t>(row)]);
+  }
+  if (found == 0)
+    return thaw::make_fault(thaw::FaultKind::mismatch, name, ": none of its ", table.size(), " ids is one of the ",
+                            items.size(), " items of the ratings file");
+  items.titles = std::move(titles);
+  return thaw::Done{};
+}
 
 // One line a suggestion: place, title, score, reasons, and which items of the history are near.
 inline std::string listing(const Prepared& prepared, const Answer& answer) {

@@ -16,6 +16,7 @@
 #include "thaw/baselines/popularity.hpp"
 #include "thaw/baselines/random_walk.hpp"
 #include "zero_shot/learn.hpp"
+#include "zero_shot/lists.hpp"
 #include "zero_shot/mixing.hpp"
 #include "zero_shot/recommender.hpp"
 #include "zero_shot/rows_file.hpp"
@@ -28,7 +29,8 @@ namespace zero_shot {
 struct Line {
   std::string name;
   thaw::MetricTable table;
-  bool training_free = true;
+  bool training_free = true, ours = false;
+  double coverage = 0, likeness = 0;  // of its lists of 20
 
   double recall() const { return table.mean("Recall@20"); }
   double ndcg() const { return table.mean("NDCG@20"); }
@@ -41,11 +43,16 @@ inline double seconds() {
 }
 
 template <class Scorer>
-thaw::Result<thaw::Done> add_line(const Target& target, const char* name, Scorer&& scorer, bool training_free,
+thaw::Result<thaw::Done> add_line(const Target& target, const std::string& name, Scorer&& scorer, bool training_free,
                                   std::vector<Line>& lines) {
-  thaw::Result<thaw::MetricTable> table = target.measure(scorer);
+  ListShape shape(target.items());
+  const auto ask = [&](const thaw::TopNQuery& query, std::span<const std::int32_t> items, std::span<float> out) {
+    thaw::detail::ask(scorer, query, items, out);
+    shape.add(query, items, out);
+  };
+  thaw::Result<thaw::MetricTable> table = target.measure(ask);
   if (!table) return table.fault();
-  lines.push_back({name, std::move(table.value()), training_free});
+  lines.push_back({name, std::move(table.value()), training_free, false, shape.coverage(), shape.likeness()});
   return thaw::Done{};
 }
 // The same for a method that has to be fitted first.
@@ -100,7 +107,7 @@ class Experiment {
     if (const auto found = rows_.find(name); found != rows_.end()) return &found->second;
     const std::string path = o_.rows.empty() ? "" : thaw::join_path(o_.rows, name + "." + System::kName);
     const std::string made_by =
-        "seed " + std::to_string(o_.seed) + ", supervised " + std::to_string(o_.supervised) + ", rows 2";
+        "seed " + std::to_string(o_.seed) + ", supervised " + std::to_string(o_.supervised) + ", rows 4";
     if (!path.empty() && thaw::file_exists(path)) {
       thaw::Result<TrainingRows> rows = load_rows(path, System::kWidth, made_by);
       if (!rows) return rows.fault();
@@ -159,11 +166,17 @@ class Experiment {
     if (!others.empty())
       return print_interpolations<System>(split.value(), others, *networks.front(),
                                           {.users = o_.users, .seed = o_.seed});
-    TargetOptions options{.users = o_.users, .seed = o_.seed};
-    if (!o_.cold && !o_.cold_items) return measure(split.value(), options, networks);
+    TargetOptions options{.users = o_.users, .validation = o_.validation, .seed = o_.seed};
+    thaw::SplitLists lists = split.value();
+    if (o_.validation) ensure_validation(lists);
+    if (!o_.cold && !o_.cold_items) return measure(lists, options, networks);
     for (const int shown : {0, 1, 2, 3, 5}) {
       (o_.cold ? options.shown : options.item_shown) = shown;
-      if (thaw::Result<thaw::Done> done = measure(split.value(), options, networks); !done) return done;
+      for (const bool among_new : {false, true}) {
+        options.among_new = among_new;
+        if (among_new && o_.cold) continue;
+        if (thaw::Result<thaw::Done> done = measure(lists, options, networks); !done) return done;
+      }
     }
     return thaw::Done{};
   }
@@ -172,8 +185,24 @@ class Experiment {
     const Target target(split, options);
     thaw::Result<std::vector<Line>> lines = simple_lines(target, o_.ease_items);
     if (!lines) return lines.fault();
+    if (thaw::Result<thaw::Done> done = add_others(split, options, target, lines.value()); !done) return done;
+    typename System::Options plain;
+    if (!options.among_new)
+      if (auto done = add_ours(target, System::kName, plain, networks, lines.value()); !done) return done;
+    // Where items are new the shop knows which: a second line for the network that is told.
+    if constexpr (requires { plain.is_new; })
+      if (options.item_shown >= 0) {
+        plain.is_new = target.new_items();
+        if (auto done = add_ours(target, "best, told", plain, networks, lines.value()); !done) return done;
+      }
+    print(split, target, options, lines.value());
+    std::fflush(stdout);
+    return thaw::Done{};
+  }
+  thaw::Result<thaw::Done> add_ours(const Target& target, const char* name, const typename System::Options& options,
+                                    const std::vector<std::unique_ptr<Network>>& networks, std::vector<Line>& lines) {
     const double start = detail::seconds();
-    const auto statistics = System::Statistics::fit(target.graph(), {});
+    const auto statistics = System::Statistics::fit(target.graph(), options);
     if (!statistics) return statistics.fault();
     const double fitted = detail::seconds();
     for (const auto& network : networks) {
@@ -181,12 +210,29 @@ class Experiment {
       const auto ask = [&](const thaw::TopNQuery& query, std::span<const std::int32_t> items, std::span<float> out) {
         scorer(query.user, query.known, items, out);
       };
-      if (auto done = detail::add_line(target, System::kName, ask, false, lines.value()); !done) return done;
+      if (auto done = detail::add_line(target, name, ask, false, lines); !done) return done;
+      lines.back().ours = true;
     }
-    print(split, target, options, lines.value());
-    std::printf("  statistics %.1f s, %.1f ms a user\n", fitted - start,
-                1e3 * (detail::seconds() - fitted) / static_cast<double>(target.users() * networks.size()));
-    std::fflush(stdout);
+    std::fprintf(stderr, "%s: statistics %.1f s, %.1f ms a user\n", name, fitted - start,
+                 1e3 * (detail::seconds() - fitted) / static_cast<double>(target.users() * networks.size()));
+    return thaw::Done{};
+  }
+  // Models that are trained on the target, tuned on validation items.
+  thaw::Result<thaw::Done> add_others(const thaw::SplitLists& split, const TargetOptions& options, const Target& target,
+                                      std::vector<Line>& lines) {
+    if (o_.beside.empty()) return thaw::Done{};
+    thaw::SplitLists with_validation = split;
+    ensure_validation(with_validation);
+    TargetOptions validation = options;
+    validation.validation = true;
+    const Target valid(with_validation, validation);
+    for (const std::string& name : thaw::split_names(o_.beside)) {
+      const double start = detail::seconds();
+      const thaw::Result<Fits> fits = fit_other(name, valid, target);
+      if (!fits) return fits.fault();
+      std::fprintf(stderr, "%s: %s, %.0f s\n", name.c_str(), fits.value().settings.c_str(), detail::seconds() - start);
+      if (auto done = detail::add_line(target, name, fits.value().test, false, lines); !done) return done;
+    }
     return thaw::Done{};
   }
   static void print(const thaw::SplitLists& split, const Target& target, const TargetOptions& options,
@@ -194,14 +240,17 @@ class Experiment {
     std::printf("\n%s: %d users, %d items, %zu visible interactions, %s; %zu users asked", split.name.c_str(),
                 split.users(), split.items, target.graph().by_user.edges.size(), split.split.c_str(), target.users());
     if (options.shown >= 0) std::printf(", each with %d items", options.shown);
-    if (options.item_shown >= 0) std::printf(" for new items with %d interactions", options.item_shown);
-    std::printf("\n  %-12s %-10s %-8s\n", "", "Recall@20", "NDCG@20");
+    if (options.item_shown >= 0)
+      std::printf(" for new items with %d interactions, among %s", options.item_shown,
+                  options.among_new ? "new items" : "all items");
+    std::printf("\n  %-12s %-10s %-8s %-9s %-8s\n", "", "Recall@20", "NDCG@20", "coverage", "likeness");
     const Line* bar = nullptr;
     for (const Line& line : lines)
       if (line.training_free && (bar == nullptr || line.recall() > bar->recall())) bar = &line;
     for (const Line& line : lines) {
-      std::printf("  %-12s %.4f     %.4f", line.name.c_str(), line.recall(), line.ndcg());
-      if (line.name == System::kName) {
+      std::printf("  %-12s %.4f     %.4f   %.3f     %.3f", line.name.c_str(), line.recall(), line.ndcg(), line.coverage,
+                  line.likeness);
+      if (line.ours) {
         const auto difference = thaw::compare(line.table, bar->table, "Recall@20", {.resamples = 2000});
         if (difference)
           std::printf("   Recall@20 against %s: %+.4f [%+.4f, %+.4f]", bar->name.c_str(), difference.value().mean,

@@ -4,8 +4,8 @@
 //   zero_shot::EvidenceSpace space;
 //   zero_shot::gather(target.value(), history, space);        // space.walks: (items, kWalks), space.linear: (head)
 //
-// Ten pieces of evidence. With H the history, c(v) the items that user v shares with it, d_v and d_i degrees, and sums
-// over users v who have the item j and share something with H, r(v) = sum over shared items i of d_i^-1/2:
+// Twelve pieces of evidence. With H the history, c(v) the items that user v shares with it, d_v and d_i degrees, and
+// sums over users v who have the item j and share something with H, r(v) = sum over shared items i of d_i^-1/2:
 //
 //   walk        P3alpha: sum over v of  (sum of 1/d_i over shared i) / d_v
 //   cosine      sum over i of cosine(i, j), nothing cut off
@@ -15,7 +15,9 @@
 //   rare        sum of (r(v) / sqrt(d_v))^3                        users alike in rare items
 //   paths       sum of c(v)
 //   people      number of v
-//   linear      EASE on the `head` most popular items
+//   linear      EASE on the `head` most popular items that are not new
+//   less_walked walk / sqrt(d_j): RP3beta                          does not punish rare items
+//   close       alike / (d_j + 1)                                  how alike the item's users are, few or many
 //   popularity  d_j
 //
 // All are functions of the graph alone: no number depends on the order of ids, none is learnt from labels. Two passes
@@ -36,15 +38,30 @@
 
 namespace zero_shot {
 
-enum class Evidence : int { walk, cosine, symmetric, alike, very_alike, rare, paths, people, linear, popularity };
+enum class Evidence : int {
+  walk,
+  cosine,
+  symmetric,
+  alike,
+  very_alike,
+  rare,
+  paths,
+  people,
+  linear,
+  less_walked,
+  close,
+  popularity
+};
 inline constexpr int kWalks = 8;  // the first ones come from walks
-inline constexpr int kEvidences = 10;
-inline constexpr const char* kEvidenceNames[kEvidences] = {"walk", "cosine", "symmetric", "alike",  "very alike",
-                                                           "rare", "paths",  "people",    "linear", "popularity"};
+inline constexpr int kEvidences = 12;
+inline constexpr const char* kEvidenceNames[kEvidences] = {"walk",       "cosine",      "symmetric", "alike",
+                                                           "very alike", "rare",        "paths",     "people",
+                                                           "linear",     "less walked", "close",     "popularity"};
 
 struct StatisticsOptions {
   std::int32_t head_items = 4000;  // items of the linear model: cost grows with the cube
   double head_penalty = 5;         // its lambda, in mean degrees of the head
+  std::vector<char> is_new = {};   // (items), 1 for those that were launched lately; empty: none
   int threads = 1;
 };
 
@@ -59,6 +76,9 @@ class Statistics {
     s.item_degree_ = degrees(s.x_.by_item);
     s.user_degree_ = degrees(s.x_.by_user);
     for (const float d : s.item_degree_) s.item_root_.push_back(d > 0 ? 1 / std::sqrt(d) : 0.0f);
+    thaw::require(options.is_new.empty() || options.is_new.size() == s.item_degree_.size(), "Statistics: is_new has ",
+                  options.is_new.size(), " entries for ", s.item_degree_.size(), " items");
+    s.is_new_ = options.is_new;
     s.order_by_popularity();
     if (const thaw::Result<thaw::Done> done = s.fit_head(options); !done) return done.fault();
     return s;
@@ -69,6 +89,9 @@ class Statistics {
   float item_degree(std::int32_t item) const { return item_degree_[static_cast<std::size_t>(item)]; }
   float item_root(std::int32_t item) const { return item_root_[static_cast<std::size_t>(item)]; }
   float user_degree(std::int32_t user) const { return user_degree_[static_cast<std::size_t>(user)]; }
+  // Whether an item is known to be new, so that few interactions do not mean that few want it.
+  bool is_new(std::int32_t item) const { return !is_new_.empty() && is_new_[static_cast<std::size_t>(item)] != 0; }
+  bool any_new() const { return !is_new_.empty(); }
   // Items, the most popular first; and for each item its rank from 1, the mean rank where degrees are equal.
   const std::vector<std::int32_t>& by_popularity() const { return by_popularity_; }
   float popularity_rank(std::int32_t item) const { return popularity_rank_[static_cast<std::size_t>(item)]; }
@@ -111,24 +134,27 @@ class Statistics {
     live_items_ = static_cast<std::int32_t>(
         std::count_if(item_degree_.begin(), item_degree_.end(), [](float d) { return d > 0; }));
   }
-  // The head ends before a group of equal degrees that would not fit, so that it does not depend on the order of ids;
-  // a group that alone is too large is cut.
-  std::int32_t head_items(const StatisticsOptions& options) const {
-    std::int32_t n = (std::min)(options.head_items, live_items_);
-    if (n <= 0 || n == live_items_) return n;
-    const auto degree_at = [this](std::int32_t place) {
-      return item_degree(by_popularity_[static_cast<std::size_t>(place)]);
-    };
-    std::int32_t whole = n;
-    while (whole > 0 && degree_at(whole - 1) == degree_at(n)) --whole;
-    return whole >= n / 2 ? whole : n;
+  // The most popular items that are not new: of those the linear model would know too little. The head ends before a
+  // group of equal degrees that would not fit, so that it does not depend on the order of ids; a group that alone is
+  // too large is cut.
+  std::vector<std::int32_t> head_items(const StatisticsOptions& options) const {
+    std::vector<std::int32_t> items;
+    for (const std::int32_t item : by_popularity_)
+      if (!is_new(item) && item_degree(item) > 0) items.push_back(item);
+    const auto n = static_cast<std::size_t>((std::max)(0, options.head_items));
+    if (items.size() <= n) return items;
+    std::size_t whole = n;
+    while (whole > 0 && item_degree(items[whole - 1]) == item_degree(items[n])) --whole;
+    items.resize(2 * whole >= n ? whole : n);
+    return items;
   }
   thaw::Result<thaw::Done> fit_head(const StatisticsOptions& options) {
-    const std::int32_t n = head_items(options);
+    const std::vector<std::int32_t> head_list = head_items(options);
+    const auto n = static_cast<std::int32_t>(head_list.size());
     head_place_.assign(static_cast<std::size_t>(item_count()), -1);
     if (n < 2) return thaw::Done{};
     for (std::int32_t place = 0; place < n; ++place)
-      head_place_[static_cast<std::size_t>(by_popularity_[static_cast<std::size_t>(place)])] = place;
+      head_place_[static_cast<std::size_t>(head_list[static_cast<std::size_t>(place)])] = place;
     std::vector<thaw::Rating> ratings;
     for (std::int32_t user = 0; user < x_.user_count(); ++user)
       for (const std::int32_t item : x_.by_user.row(user))
@@ -145,6 +171,7 @@ class Statistics {
   thaw::Interactions x_;
   std::vector<float> item_degree_, user_degree_, item_root_, popularity_rank_;
   std::vector<std::int32_t> by_popularity_, head_place_;
+  std::vector<char> is_new_;
   std::int32_t live_items_ = 0;
   std::optional<thaw::EasePredictor> head_;
 };

@@ -3,7 +3,7 @@
 //
 //   zero_shot::PairFeatures pairs;
 //   pairs.build(target, history, {});
-//   pairs.items();          // candidates: the best of each piece of evidence, no item of the history
+//   pairs.items();          // candidates: the best of each piece of evidence and new items, no item of the history
 //   pairs.row(0);           // (kFeatures) of the first
 //
 // For each piece of evidence two numbers: where the item stands in the list that this evidence alone would make, as
@@ -23,7 +23,7 @@
 
 namespace zero_shot {
 
-inline constexpr int kContext = 9;
+inline constexpr int kContext = 10;
 inline constexpr int kFeatures = 2 * kEvidences + kContext;
 
 class PairFeatures {
@@ -36,6 +36,7 @@ class PairFeatures {
     items_.clear();
     for (const std::int32_t item : also) choose(item);
     for (int e = 0; e < kEvidences; ++e) make_list(s, e);
+    if (s.any_new()) choose_new(s);
     rows_.resize(items_.size() * kFeatures);
     Context user = context_of(s, history);
     for (std::size_t i = 0; i < items_.size(); ++i) fill(s, items_[i], user, &rows_[i * kFeatures]);
@@ -68,9 +69,24 @@ class PairFeatures {
     role = Role::candidate;
     items_.push_back(item);
   }
+  // New items that share anybody with the history, whatever their place in a list.
+  void choose_new(const Statistics& s) {
+    for (std::int32_t item = 0; item < s.item_count(); ++item)
+      if (s.is_new(item) && score(s, static_cast<int>(Evidence::people), item) > 0) choose(item);
+  }
   float score(const Statistics& s, int e, std::int32_t item) const {
-    if (e < kWalks) return space_.walks[kWalks * static_cast<std::size_t>(item) + static_cast<std::size_t>(e)];
-    if (e == static_cast<int>(Evidence::popularity)) return s.item_degree(item);
+    const float* const walks = &space_.walks[kWalks * static_cast<std::size_t>(item)];
+    if (e < kWalks) return walks[e];
+    switch (static_cast<Evidence>(e)) {
+      case Evidence::popularity:
+        return s.item_degree(item);
+      case Evidence::less_walked:
+        return walks[static_cast<int>(Evidence::walk)] * s.item_root(item);
+      case Evidence::close:
+        return walks[static_cast<int>(Evidence::alike)] / (s.item_degree(item) + 1);
+      default:
+        break;
+    }
     const std::int32_t place = s.head_place(item);
     return place < 0 ? 0.0f : space_.linear[static_cast<std::size_t>(place)];
   }
@@ -101,6 +117,7 @@ class PairFeatures {
     }
     std::sort(entries_.begin(), entries_.end(), better);
     for (const Entry& entry : entries_) deep.push_back(entry.score);
+    if (e == static_cast<int>(Evidence::less_walked) || e == static_cast<int>(Evidence::close)) return;
     for (std::size_t i = 0; i < (std::min)(kNear, entries_.size()); ++i) choose(entries_[i].item);
   }
   Context context_of(const Statistics& s, std::span<const std::int32_t> history) const {
@@ -111,7 +128,7 @@ class PairFeatures {
     const auto length = static_cast<double>(history.size());
     return {{log_of(length, 10), 0, 0, log_of(s.mean_item_degree(), 10), log_of(s.mean_user_degree(), 10),
              log_of(s.live_items(), 20), history.empty() ? 0.0f : in_head / static_cast<float>(history.size()),
-             log_of(static_cast<double>(space_.people.size()), 16), log_of(static_cast<double>(reached), 16)}};
+             log_of(static_cast<double>(space_.people.size()), 16), log_of(static_cast<double>(reached), 16), 0}};
   }
   void fill(const Statistics& s, std::int32_t item, const Context& user, float* row) const {
     for (int e = 0; e < kEvidences; ++e) {
@@ -127,6 +144,7 @@ class PairFeatures {
     for (int k = 0; k < kContext; ++k) rest[k] = user.of[k];
     rest[1] = static_cast<float>(std::log2(1 + static_cast<double>(s.item_degree(item))) / 12);
     rest[2] = s.head_place(item) >= 0 ? 1.0f : 0.0f;
+    rest[9] = s.is_new(item) ? 1.0f : 0.0f;
   }
   // Scores that differ by rounding alone are equal: the order of a sum follows the order of ids.
   static float log_rank(const std::vector<float>& deep, float value) {

@@ -10,10 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "thaw/baselines/ease.hpp"
-#include "thaw/baselines/item_knn.hpp"
-#include "thaw/baselines/popularity.hpp"
-#include "thaw/baselines/random_walk.hpp"
 #include "zero_shot/interpolation.hpp"
 #include "zero_shot/other_models.hpp"
 #include "zero_shot/systems.hpp"
@@ -33,19 +29,6 @@ thaw::Result<Ask> pretrained(const thaw::RatingGraph& graph, const Network& netw
 }
 
 namespace detail {
-
-// Both recommenders on training items for the weight, then on everything visible.
-struct Fits {
-  Ask valid, test;
-};
-template <class Make>
-thaw::Result<Fits> fit_both(const Target& valid, const Target& test, const Make& make) {
-  thaw::Result<Ask> first = make(valid.graph());
-  if (!first) return first.fault();
-  thaw::Result<Ask> second = make(test.graph());
-  if (!second) return second.fault();
-  return Fits{std::move(first.value()), std::move(second.value())};
-}
 
 inline thaw::Result<thaw::Done> print_mix(const char* name, const char* other_name, const Target& valid,
                                           const Target& test, const Fits& first, const Fits& second) {
@@ -84,16 +67,19 @@ thaw::Result<thaw::Done> print_interpolations(const thaw::SplitLists& split, con
   const auto ours =
       detail::fit_both(valid, test, [&](const thaw::RatingGraph& graph) { return pretrained<System>(graph, network); });
   if (!ours) return ours.fault();
-  const auto popularity =
-      detail::fit_both(valid, test, [](const thaw::RatingGraph& graph) { return other_model("popularity", graph); });
+  const auto alone = test.measure(ours.value().test);
+  if (!alone) return alone.fault();
+  const thaw::Result<Fits> popularity = fit_other("popularity", valid, test);
   if (!popularity) return popularity.fault();
-  std::printf("%s: interpolation, Recall@20 / NDCG@20, %zu users\n", split.name.c_str(), test.users());
+  std::printf("%s: interpolation, Recall@20 / NDCG@20, %zu users; %s alone %.4f / %.4f\n", split.name.c_str(),
+              test.users(), System::kName, alone.value().mean("Recall@20"), alone.value().mean("NDCG@20"));
   for (const std::string& name : others) {
-    const auto other =
-        detail::fit_both(valid, test, [&](const thaw::RatingGraph& graph) { return other_model(name, graph); });
+    const thaw::Result<Fits> other = fit_other(name, valid, test);
     if (!other) return other.fault();
-    const std::pair<const char*, const detail::Fits*> mixed_with[] = {{System::kName, &ours.value()},
-                                                                      {"popularity", &popularity.value()}};
+    if (!other.value().settings.empty())
+      std::printf("  %s: %s by validation\n", name.c_str(), other.value().settings.c_str());
+    const std::pair<const char*, const Fits*> mixed_with[] = {{System::kName, &ours.value()},
+                                                              {"popularity", &popularity.value()}};
     for (const auto& [mixed_name, fits] : mixed_with)
       if (thaw::Result<thaw::Done> done =
               detail::print_mix(mixed_name, name.c_str(), valid, test, *fits, other.value());

@@ -1,25 +1,38 @@
-// Recommenders that are fitted to the target, behind one signature.
+// Recommenders that are fitted to the target, behind one signature; what they leave open is chosen on validation items.
 //
-//   thaw::Result<zero_shot::Ask> ease = zero_shot::other_model("ease", target.graph());
-//   auto table = target.measure(ease.value());
+//   thaw::Result<zero_shot::Fits> ease = zero_shot::fit_other("ease", valid, test);
+//   auto table = test.measure(ease.value().test);
+//
+// `valid` asks for validation items and shows the training items, `test` shows both: each model is fitted twice, with
+// the settings that had the best NDCG@20 on validation items. popularity, item-knn and p3alpha have no open settings
+// here. Tuned models of their own trainers may do better; these are searches of minutes.
 #pragma once
 
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "thaw/baselines/bpr_mf.hpp"
 #include "thaw/baselines/ease.hpp"
+#include "thaw/baselines/ials.hpp"
 #include "thaw/baselines/item_knn.hpp"
 #include "thaw/baselines/popularity.hpp"
 #include "thaw/baselines/random_walk.hpp"
-#include "thaw/eval/top_n.hpp"
 #include "thaw/graph/dot_scorer.hpp"
 #include "thaw/graph/lightgcn.hpp"
+#include "zero_shot/target.hpp"
 
 namespace zero_shot {
 
 using Ask = std::function<void(const thaw::TopNQuery&, std::span<const std::int32_t>, std::span<float>)>;
+
+// One recommender on training items, and on everything visible.
+struct Fits {
+  Ask valid, test;
+  std::string settings;  // what validation chose, empty where nothing was open
+};
 
 namespace detail {
 
@@ -27,7 +40,7 @@ template <class Predictor>
 Ask asking(Predictor&& predictor) {
   const auto kept = std::make_shared<std::remove_cvref_t<Predictor>>(std::forward<Predictor>(predictor));
   return [kept](const thaw::TopNQuery& query, std::span<const std::int32_t> items, std::span<float> out) {
-    kept->score_from(query.known, items, out);
+    thaw::detail::ask(*kept, query, items, out);
   };
 }
 template <class Predictor>
@@ -36,34 +49,191 @@ thaw::Result<Ask> fitted(const thaw::RatingGraph& graph, const typename Predicto
   if (!predictor) return predictor.fault();
   return asking(std::move(predictor.value()));
 }
+inline thaw::Result<double> ndcg_of(const Target& target, const Ask& ask) {
+  const auto table = target.measure(ask);
+  if (!table) return table.fault();
+  return table.value().mean("NDCG@20");
+}
+inline std::string words(const char* format, double a, double b) {
+  char text[96];
+  std::snprintf(text, sizeof text, format, a, b);
+  return text;
+}
 
-// Three layers, 25 epochs at 5e-3: settings that suit small data, not tuned to any. A run of its own chooses better.
-inline thaw::Result<Ask> lightgcn(const thaw::RatingGraph& graph) {
-  const auto x = thaw::Interactions::from_graph(graph);
-  if (!x) return x.fault();
-  auto model = thaw::LightGcn::make(x.value(), {.layers = 3, .learning_rate = 5e-3});
-  if (!model) return model.fault();
-  const thaw::Index steps = 25 * model.value().steps_per_epoch();
-  for (thaw::Index step = 0; step < steps; ++step) model.value().step();
-  const auto nodes = static_cast<std::size_t>(graph.user_count() + graph.item_count());
-  const auto vectors = std::make_shared<std::vector<float>>(64 * nodes);
-  model.value().final_vectors(*vectors);
-  const thaw::DotScorer scorer(*vectors, graph.user_count(), 64);
-  return Ask([vectors, scorer](const thaw::TopNQuery& query, std::span<const std::int32_t> items,
-                               std::span<float> out) { scorer.score(query.user, items, out); });
+// Both fits without a choice.
+template <class Make>
+thaw::Result<Fits> fit_both(const Target& valid, const Target& test, const Make& make) {
+  thaw::Result<Ask> first = make(valid.graph());
+  if (!first) return first.fault();
+  thaw::Result<Ask> second = make(test.graph());
+  if (!second) return second.fault();
+  return Fits{std::move(first.value()), std::move(second.value()), ""};
+}
+
+// The best of several settings.
+template <class Predictor>
+thaw::Result<Fits> fit_best(const Target& valid, const Target& test,
+                            const std::vector<std::pair<std::string, typename Predictor::Options>>& choices) {
+  Fits fits;
+  const typename Predictor::Options* best = nullptr;
+  double value = -1;
+  for (const auto& [text, options] : choices) {
+    thaw::Result<Ask> ask = fitted<Predictor>(valid.graph(), options);
+    if (!ask) return ask.fault();
+    const auto ndcg = ndcg_of(valid, ask.value());
+    if (!ndcg) return ndcg.fault();
+    if (ndcg.value() <= value) continue;
+    value = ndcg.value(), best = &options;
+    fits.valid = std::move(ask.value()), fits.settings = text;
+  }
+  thaw::Result<Ask> test_fit = fitted<Predictor>(test.graph(), *best);
+  if (!test_fit) return test_fit.fault();
+  fits.test = std::move(test_fit.value());
+  return fits;
+}
+
+inline thaw::Result<Fits> best_ease(const Target& valid, const Target& test) {
+  std::vector<std::pair<std::string, thaw::EasePredictor::Options>> choices;
+  for (const double lambda : {100.0, 500.0, 1000.0}) {
+    if (lambda > 500 && valid.items() > 6000) continue;  // minutes a fit
+    choices.emplace_back(words("lambda %g", lambda, 0), thaw::EasePredictor::Options{.regularization = lambda});
+  }
+  return fit_best<thaw::EasePredictor>(valid, test, choices);
+}
+inline thaw::Result<Fits> best_ials(const Target& valid, const Target& test) {
+  std::vector<std::pair<std::string, thaw::IalsOptions>> choices;
+  for (const double unobserved : {0.03, 0.1, 0.3})
+    for (const double lambda : {0.003, 0.01, 0.03})
+      choices.emplace_back(words("weight %g, lambda %g", unobserved, lambda),
+                           thaw::IalsOptions{.unobserved_weight = unobserved, .regularization = lambda});
+  return fit_best<thaw::IalsPredictor>(valid, test, choices);
+}
+
+// How long to train: `start(graph)` gives a session with advance(epochs) and snapshot().
+struct Search {
+  int every = 10, most = 200, patience = 3;
+};
+struct Found {
+  Ask ask;
+  double ndcg = -1;
+  int epochs = 0;
+};
+template <class Session>
+thaw::Result<Found> search_epochs(Session& session, const Target& valid, const Search& search) {
+  Found best;
+  for (int epochs = search.every; epochs <= search.most; epochs += search.every) {
+    session.advance(search.every);
+    const Ask ask = session.snapshot();
+    const auto ndcg = ndcg_of(valid, ask);
+    if (!ndcg) return ndcg.fault();
+    if (ndcg.value() > best.ndcg) best = {ask, ndcg.value(), epochs};
+    if (epochs >= best.epochs + search.patience * search.every) break;
+  }
+  return best;
+}
+
+// Three layers, width 64; larger batches where there are more interactions.
+class LightGcnSession {
+ public:
+  static thaw::Result<std::unique_ptr<LightGcnSession>> make(const thaw::RatingGraph& graph) {
+    auto x = thaw::Interactions::from_graph(graph);
+    if (!x) return x.fault();
+    std::unique_ptr<LightGcnSession> session(new LightGcnSession(std::move(x.value())));
+    const thaw::Index batch = session->x_.by_user.ids.size() < 150'000 ? 2048 : 8192;
+    auto model = thaw::LightGcn::make(session->x_, {.layers = 3, .batch = batch, .learning_rate = 5e-3});
+    if (!model) return model.fault();
+    session->model_ = std::make_unique<thaw::LightGcn>(std::move(model.value()));
+    return session;
+  }
+  void advance(int epochs) {
+    for (thaw::Index s = 0; s < epochs * model_->steps_per_epoch(); ++s) model_->step();
+  }
+  Ask snapshot() {
+    const auto nodes = static_cast<std::size_t>(x_.user_count()) + static_cast<std::size_t>(x_.item_count());
+    const auto vectors = std::make_shared<std::vector<float>>(64 * nodes);
+    model_->final_vectors(*vectors);
+    const thaw::DotScorer scorer(*vectors, x_.user_count(), 64);
+    return [vectors, scorer](const thaw::TopNQuery& query, std::span<const std::int32_t> items, std::span<float> out) {
+      scorer.score(query.user, items, out);
+    };
+  }
+
+ private:
+  explicit LightGcnSession(thaw::Interactions x) : x_(std::move(x)) {}
+
+  thaw::Interactions x_;
+  std::unique_ptr<thaw::LightGcn> model_;
+};
+
+class BprMfSession {
+ public:
+  static thaw::Result<std::unique_ptr<BprMfSession>> make(const thaw::RatingGraph& graph, double decay) {
+    auto x = thaw::Interactions::from_graph(graph);
+    if (!x) return x.fault();
+    std::unique_ptr<BprMfSession> session(new BprMfSession(std::move(x.value())));
+    auto model = thaw::BprMfPredictor::start(session->x_, {.decay = decay});
+    if (!model) return model.fault();
+    session->model_ = std::make_unique<thaw::BprMfPredictor>(std::move(model.value()));
+    return session;
+  }
+  void advance(int epochs) {
+    const thaw::BprTriples triples(x_, {.draw = thaw::BprDraw::interactions});
+    for (int e = 0; e < epochs; ++e) model_->epoch(triples, static_cast<thaw::Index>(x_.by_user.ids.size()));
+  }
+  Ask snapshot() const { return asking(thaw::BprMfPredictor(*model_)); }
+
+ private:
+  explicit BprMfSession(thaw::Interactions x) : x_(std::move(x)) {}
+
+  thaw::Interactions x_;
+  std::unique_ptr<thaw::BprMfPredictor> model_;
+};
+
+// `make(graph, setting)` begins a session; the best setting and its epochs.
+template <class Make>
+thaw::Result<Fits> fit_epochs(const Target& valid, const Target& test, const std::vector<double>& settings,
+                              const Search& search, const char* text, const Make& make) {
+  Found best;
+  double chosen = 0;
+  for (const double setting : settings) {
+    auto session = make(valid.graph(), setting);
+    if (!session) return session.fault();
+    thaw::Result<Found> found = search_epochs(*session.value(), valid, search);
+    if (!found) return found.fault();
+    if (found.value().ndcg > best.ndcg) best = std::move(found.value()), chosen = setting;
+  }
+  auto session = make(test.graph(), chosen);
+  if (!session) return session.fault();
+  session.value()->advance(best.epochs);
+  return Fits{best.ask, session.value()->snapshot(), words(text, best.epochs, chosen)};
 }
 
 }  // namespace detail
 
-// Errors: a name that is not known, and whatever the fit says. The graph is not kept.
-inline thaw::Result<Ask> other_model(const std::string& name, const thaw::RatingGraph& graph) {
-  if (name == "popularity") return detail::asking(thaw::PopularityPredictor(graph.by_item));
-  if (name == "item-knn") return detail::fitted<thaw::ItemKnnPredictor>(graph, {});
-  if (name == "p3alpha") return detail::fitted<thaw::RandomWalkPredictor>(graph, {});
-  if (name == "ease") return detail::fitted<thaw::EasePredictor>(graph, {});
-  if (name == "lightgcn") return detail::lightgcn(graph);
+// Errors: a name that is not known, and whatever the fit says.
+inline thaw::Result<Fits> fit_other(const std::string& name, const Target& valid, const Target& test) {
+  using thaw::RatingGraph;
+  if (name == "popularity")
+    return detail::fit_both(valid, test, [](const RatingGraph& graph) -> thaw::Result<Ask> {
+      return detail::asking(thaw::PopularityPredictor(graph.by_item));
+    });
+  if (name == "item-knn")
+    return detail::fit_both(valid, test,
+                            [](const RatingGraph& graph) { return detail::fitted<thaw::ItemKnnPredictor>(graph, {}); });
+  if (name == "p3alpha")
+    return detail::fit_both(
+        valid, test, [](const RatingGraph& graph) { return detail::fitted<thaw::RandomWalkPredictor>(graph, {}); });
+  if (name == "ease") return detail::best_ease(valid, test);
+  if (name == "ials") return detail::best_ials(valid, test);
+  if (name == "lightgcn")
+    return detail::fit_epochs(valid, test, {5e-3}, {10, 200, 3}, "%g epochs",
+                              [](const RatingGraph& graph, double) { return detail::LightGcnSession::make(graph); });
+  if (name == "bpr-mf")
+    return detail::fit_epochs(
+        valid, test, {0.003, 0.01, 0.03}, {20, 200, 2}, "%g epochs, decay %g",
+        [](const RatingGraph& graph, double decay) { return detail::BprMfSession::make(graph, decay); });
   return thaw::make_fault(thaw::FaultKind::not_found, name.c_str(),
-                          ": no such model; there are popularity, item-knn, p3alpha, ease, lightgcn");
+                          ": no such model; there are popularity, item-knn, p3alpha, ease, ials, bpr-mf, lightgcn");
 }
 
 }  // namespace zero_shot

@@ -13,6 +13,11 @@
 //   ml-1m-mulsetrank           as published, no validation    no: GroupLens terms
 //   yelp-s3rec                 last item out, in time order   no: Yelp terms
 //   taobao-nfa                 as published, no validation    no: Tianchi terms
+//   amazon-video-sasrec        last item out, in time order   not used: a target only, as all below
+//   amazon-beauty-bert4rec     last item out, in time order
+//   amazon-book-kgat           as published, no validation
+//   douban-monti, epinions     random 80/10/10 by user
+//   ml-100k, ml-latest-small   random 80/10/10 by user
 //   generated                  random 80/10/10 by user        yes: planted groups, for tests and first steps
 #pragma once
 
@@ -26,7 +31,7 @@
 namespace zero_shot {
 
 struct SourceEntry {
-  enum class Form { rows, pairs, sequence, triples, counted, generated };
+  enum class Form { rows, pairs, sequence, ordered, triples, counted, generated };
   const char* name;
   const char* file;  // inside the folder of the set, where it is one file
   Form form;
@@ -44,6 +49,13 @@ inline constexpr SourceEntry kSources[] = {
     {"ml-1m-mulsetrank", "", SourceEntry::Form::rows, false},
     {"yelp-s3rec", "Yelp.txt", SourceEntry::Form::sequence, false},
     {"taobao-nfa", "", SourceEntry::Form::rows, false},
+    {"amazon-video-sasrec", "Video.txt", SourceEntry::Form::ordered, false},
+    {"amazon-beauty-bert4rec", "beauty.txt", SourceEntry::Form::ordered, false},
+    {"amazon-book-kgat", "", SourceEntry::Form::rows, false},
+    {"douban-monti", "ratings.tsv", SourceEntry::Form::triples, false},
+    {"epinions", "ratings.tsv", SourceEntry::Form::triples, false},
+    {"ml-100k", "u.data", SourceEntry::Form::triples, false},
+    {"ml-latest-small", "ratings.csv", SourceEntry::Form::triples, false},
     {"generated", "", SourceEntry::Form::generated, true},
 };
 
@@ -111,9 +123,29 @@ inline thaw::Result<thaw::SplitLists> read_counted(const std::string& path) {
   return thaw::split_at_random(data);
 }
 
+// Lines "user item" in time order within a user: made into the common form, a row a user.
+inline thaw::Result<thaw::SplitLists> read_ordered(const std::string& path, const std::string& name) {
+  const thaw::Result<std::string> text = thaw::read_text_file(path);
+  if (!text) return text.fault();
+  std::string rows, user;
+  for (std::size_t at = 0; at < text.value().size();) {
+    const std::size_t end = (std::min)(text.value().find('\n', at), text.value().size());
+    const std::size_t blank = (std::min)(text.value().find(' ', at), end);
+    if (text.value().compare(at, blank - at, user) != 0) {
+      user = text.value().substr(at, blank - at);
+      rows += (rows.empty() ? "" : "\n") + user;
+    }
+    rows += text.value().substr(blank, end - blank);
+    at = end + 1;
+  }
+  return thaw::parse_last_out(rows + "\n", name, {.first_id = 1});
+}
+
+// Any file of ratings; of two ratings of an item the last one counts.
 inline thaw::Result<thaw::SplitLists> read_triples(const std::string& path) {
   thaw::RatingsOptions options;
-  options.format = thaw::RatingsFormat::tab;
+  options.duplicates = thaw::DuplicatePolicy::keep_last;
+  options.read_times = false;
   const thaw::Result<thaw::Dataset> data = thaw::read_ratings(path, options);
   if (!data) return data.fault();
   return thaw::split_at_random(data.value());
@@ -143,6 +175,8 @@ inline thaw::Result<thaw::SplitLists> load_source(const std::string& name, std::
         return thaw::read_split_lists(place, {.form = thaw::ListForm::pairs});
       case SourceEntry::Form::sequence:
         return thaw::read_last_out(path, name);
+      case SourceEntry::Form::ordered:
+        return detail::read_ordered(path, name);
       case SourceEntry::Form::triples:
         return detail::read_triples(path);
       case SourceEntry::Form::counted:

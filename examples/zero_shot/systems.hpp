@@ -14,7 +14,7 @@ struct BestSystem {
   using Statistics = zero_shot::Statistics;
   using Options = StatisticsOptions;
   static constexpr const char* kName = "best";
-  static constexpr int kWidth = kFeatures, kHidden = 32, kWorlds = 6;
+  static constexpr int kWidth = kFeatures, kHidden = 32, kWorlds = 7;
   static constexpr int kSupervised = 600, kSteps = 6000;  // users of each world, steps of training
   static constexpr bool kOwnCandidates = true;            // ranks a short list; positives outside it teach nothing
 

@@ -6,7 +6,8 @@
 // Everything but the test lists is visible. Candidates are all items that the user does not have; equal scores are
 // ordered by a hash. With `shown` set, the asked users keep that many of their items, the rest becomes part of what is
 // to be found: cold users. With `item_shown` set, a fifth of the items that have ten interactions or more are new: they
-// keep that many, and only they are to be found: cold items.
+// keep that many, and only they are to be found: cold items, among the whole catalogue or, with `among_new`, among
+// themselves.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@ struct TargetOptions {
   std::int32_t users = 1000;  // asked, drawn evenly
   int shown = -1;             // items that asked users keep; -1: all that are not test items
   int item_shown = -1;        // interactions that new items keep; -1: no item is new
+  bool among_new = false;     // candidates are the new items alone
   bool validation = false;    // ask for the validation items, from the training items alone
   std::uint64_t seed = 1;
 };
@@ -62,11 +64,14 @@ class Target {
     }
     graph_ = thaw::RatingGraph::from_ratings(visible, split.users(), items_);
     candidates_ = thaw::all_items(items_);
+    if (options.among_new) std::erase_if(candidates_, [&](std::int32_t item) { return !is_new(item); });
   }
 
   const thaw::RatingGraph& graph() const { return graph_; }
   std::size_t users() const { return users_.size(); }
   std::int32_t items() const { return items_; }
+  // (items), 1 for a new one; empty where none is.
+  const std::vector<char>& new_items() const { return is_new_; }
 
   template <class Scorer>
   thaw::Result<thaw::MetricTable> measure(Scorer&& scorer) const {
@@ -81,6 +86,7 @@ class Target {
     return options.validation ? split.valid.row(user) : split.test.row(user);
   }
 
+  bool is_new(std::int32_t item) const { return !is_new_.empty() && is_new_[static_cast<std::size_t>(item)] != 0; }
   static std::uint64_t pair(std::int32_t user, std::int32_t item) {
     return (static_cast<std::uint64_t>(user) << 32) | static_cast<std::uint32_t>(item);
   }

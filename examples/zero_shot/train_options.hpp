@@ -13,11 +13,11 @@ namespace zero_shot {
 
 struct TrainOptions {
   std::vector<std::string> sources, targets;
-  std::string variant = "best", folder, save, load, other, rows;
+  std::string variant = "best", folder, save, load, other, beside, rows;
   int users = 1000, supervised = 0, steps = 0, seeds = 1;
   std::int32_t ease_items = 5000;
   std::uint64_t seed = 1;
-  bool cold = false, cold_items = false;
+  bool cold = false, cold_items = false, validation = false;
 };
 
 inline constexpr const char* kTrainHelp =
@@ -32,7 +32,9 @@ inline constexpr const char* kTrainHelp =
     "  --steps N           steps of training (best 6000, paper 600)\n"
     "  --seeds N, --seed S how many networks, from which seed on (1, 1)\n"
     "  --ease-items N      EASE beside it up to this many items (5000)\n"
-    "  --interpolate NAMES mix with these, weight by validation: p3alpha, item-knn, ease, lightgcn\n"
+    "  --beside NAMES      lines of these too, tuned on validation items: ials, bpr-mf, ease, lightgcn\n"
+    "  --interpolate NAMES mix with these, weight by validation: p3alpha, item-knn and those of --beside\n"
+    "  --validation        ask for validation items, from the training items alone: for choices\n"
     "  --cold              users with 0, 1, 2, 3 and 5 items\n"
     "  --cold-items        new items with 0, 1, 2, 3 and 5 interactions\n"
     "  --rows FOLDER       keep training rows there and read them back (an existing folder)\n"
@@ -67,16 +69,16 @@ inline thaw::Result<TrainOptions> read_train_options(int count, char** words) {
   };
   for (int i = 1; i < count; ++i) {
     const std::string name = words[i];
-    if (name == "--cold" || name == "--cold-items") {
-      (name == "--cold" ? o.cold : o.cold_items) = true;
+    if (name == "--cold" || name == "--cold-items" || name == "--validation") {
+      (name == "--cold" ? o.cold : name == "--validation" ? o.validation : o.cold_items) = true;
       continue;
     }
     if (i + 1 >= count) return wrong(name, "no such option, or its value is missing");
     const std::string value = words[++i];
     const long number = detail::whole(value);
-    const std::pair<const char*, std::string*> texts[] = {{"--variant", &o.variant}, {"--data", &o.folder},
-                                                          {"--save", &o.save},       {"--load", &o.load},
-                                                          {"--rows", &o.rows},       {"--interpolate", &o.other}};
+    const std::pair<const char*, std::string*> texts[] = {
+        {"--variant", &o.variant}, {"--data", &o.folder},       {"--save", &o.save},    {"--load", &o.load},
+        {"--rows", &o.rows},       {"--interpolate", &o.other}, {"--beside", &o.beside}};
     const std::pair<const char*, int*> numbers[] = {{"--users", &o.users},
                                                     {"--supervised", &o.supervised},
                                                     {"--steps", &o.steps},

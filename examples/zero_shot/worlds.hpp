@@ -7,8 +7,9 @@
 //
 // A world hides a share of every user's items, fits the statistics to the rest and asks for what was hidden of some
 // users. It can also thin the data first, so that one source is seen at many densities, and show only a few items of a
-// part of the users, so that the network meets cold ones. Negatives are drawn evenly among the candidates that the
-// recommender would rank: negatives by popularity or by rank teach the network to turn against both. Nothing of a
+// part of the users, so that the network meets cold ones, and cut items down to a few interactions and mark them new,
+// so that it learns what few interactions of a new item are worth. Negatives are drawn evenly among the candidates that
+// the recommender would rank: negatives by popularity or by rank teach the network to turn against both. Nothing of a
 // target is used. Source: cross-fitting is our own
 // repair of the published recipe, which trains on edges that are in the graph.
 #pragma once
@@ -17,6 +18,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -41,19 +43,21 @@ struct WorldOptions {
   std::size_t shortest_row = 1;           // users with fewer items are left out
   double hidden = 0.2;
   double cold = 0.3;      // share of supervised users who show at most a few items
+  double new_items = 0;   // share of the items with ten interactions or more that show one to five, marked as new
   bool cross_fit = true;  // false: the hidden edges stay in the graph, the leak that must not be
   int supervised = 400;
   std::uint64_t seed = 1;
 };
 
-// Two folds of the whole source, three thinner ones, and a dense core: the tenth of the items that is touched most,
-// with the users who have eight of them or more.
+// Two folds of the whole source, three thinner ones, a dense core (the tenth of the items that is touched most, with
+// the users who have eight of them or more), and one with new items.
 inline std::vector<WorldOptions> standard_worlds(std::uint64_t seed, int supervised = 400) {
-  std::vector<WorldOptions> worlds(6);
+  std::vector<WorldOptions> worlds(7);
   worlds[2].edges_kept = 0.5;
   worlds[3].users_kept = 0.35;
   worlds[4].users_kept = 0.5, worlds[4].edges_kept = 0.3;
   worlds[5].items_kept = 0.1, worlds[5].shortest_row = 8;
+  worlds[6].new_items = 0.2;
   for (std::size_t w = 0; w < worlds.size(); ++w) worlds[w].seed = 10 * seed + w, worlds[w].supervised = supervised;
   return worlds;
 }
@@ -71,6 +75,7 @@ class World {
 
   thaw::Result<thaw::Done> add_to(TrainingRows& rows) {
     hide();
+    if constexpr (requires { statistics_.is_new; }) statistics_.is_new = is_new_;
     const thaw::RatingGraph graph = thaw::RatingGraph::from_ratings(visible_, lists_.rows(), items_);
     thaw::Result<Statistics> statistics = Statistics::fit(graph, statistics_);
     if (!statistics) return statistics.fault();
@@ -104,11 +109,38 @@ class World {
       rng_.shuffle(row);
     }
   }
+  // Draws the new items, and for each how many of its users keep it: those whom the order of the data, which is drawn,
+  // has first.
+  void choose_new_items() {
+    std::vector<std::size_t> degree(static_cast<std::size_t>(items_), 0);
+    for (const Row& row : shown_)
+      for (const std::int32_t item : row) ++degree[static_cast<std::size_t>(item)];
+    constexpr std::int32_t kFew[] = {1, 2, 3, 5};
+    is_new_.assign(degree.size(), 0);
+    for (std::size_t item = 0; item < degree.size(); ++item)
+      if (degree[item] >= 10 && rng_.uniform() < o_.new_items) is_new_[item] = 1;
+    left_.assign(degree.size(), 0);
+    for (std::int32_t& left : left_) left = kFew[rng_.below(4)];
+    std::vector<std::int32_t> order(shown_.size());
+    std::iota(order.begin(), order.end(), 0);
+    rng_.shuffle(order);
+    for (const std::int32_t user : order) {
+      Row &row = shown_[static_cast<std::size_t>(user)], &out = cut_[static_cast<std::size_t>(user)];
+      std::erase_if(row, [&](std::int32_t item) {
+        const auto at = static_cast<std::size_t>(item);
+        if (is_new_[at] == 0 || left_[at]-- > 0) return false;
+        out.push_back(item);
+        return true;
+      });
+    }
+  }
   void hide() {
     std::vector<std::int32_t> able;
     hidden_.resize(static_cast<std::size_t>(lists_.rows()));
     shown_.resize(static_cast<std::size_t>(lists_.rows()));
+    cut_.resize(shown_.size());
     draw_rows();
+    if (o_.new_items > 0) choose_new_items();
     for (std::int32_t user = 0; user < lists_.rows(); ++user)
       if (shown_[static_cast<std::size_t>(user)].size() >= 2) able.push_back(user);
     rng_.shuffle(able);
@@ -120,6 +152,8 @@ class World {
       Row &row = shown_[user], &hidden = hidden_[user];
       const std::size_t keep = kept_of(row.size(), asked[user] != 0);
       hidden.assign(row.begin() + static_cast<std::ptrdiff_t>(keep), row.end());
+      hidden.insert(hidden.end(), cut_[user].begin(), cut_[user].end());
+      if (!cut_[user].empty()) rng_.shuffle(hidden);
       const std::size_t seen = o_.cross_fit ? keep : row.size();
       for (std::size_t i = 0; i < seen; ++i) visible_.push_back({static_cast<std::int32_t>(user), row[i], 1.0f});
       row.resize(keep);
@@ -186,10 +220,12 @@ class World {
   std::int32_t items_;
   thaw::Philox rng_;
   const thaw::IdLists& lists_;
-  std::vector<Row> shown_, hidden_;
+  std::vector<Row> shown_, hidden_, cut_;  // cut: of new items
   std::vector<thaw::Rating> visible_;
   std::vector<std::int32_t> supervised_, place_;
   std::vector<std::size_t> degree_;  // of items, where a core is asked for
+  std::vector<char> is_new_;         // (items), empty where none is
+  std::vector<std::int32_t> left_;   // interactions that a new item may still show
   typename System::Pairs pairs_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "recommend/options.hpp"
 #include "recommend/text.hpp"
+#include "tests/data/temporary_files.hpp"
 
 namespace {
 
@@ -196,6 +197,52 @@ TEST_CASE("files of other forms, and files without ratings") {
         std::vector<std::string>{"12"});
   CHECK(Run("user_id:token\titem_id:token\na\tx\na\ty\nb\tx\nb\tz\n", of_user("a"), {}, "events.inter").items ==
         std::vector<std::string>{"z"});
+}
+
+TEST_CASE("titles stand in for ids; a table without titles, or of other items, is refused") {
+  thaw_test::TemporaryFiles files;
+  thaw::Entities items;
+  for (const char* id : {"7", "12", "30"}) items.ids.add(id);
+  const std::string path =
+      files.write("movies.csv", "movieId,title,genres\n12,\"Heat, part 1\",Crime\n99,Casino,Crime\n7,Toys,Fun|Play\n");
+  CHECK(recommend::read_titles(path, items).ok());
+  CHECK(items.titles == std::vector<std::string>{"Toys", "Heat, part 1", "30"});
+  CHECK(items.size() == 3);
+  const auto fault = [&](const char* name, const char* text) {
+    const auto read = recommend::read_titles(files.write(name, text), items);
+    return read ? std::string() : std::string(read.fault().text);
+  };
+  CHECK(has(fault("genres.csv", "movieId,genres\n12,Crime\n"), "a column called title or name"));
+  CHECK(has(fault("others.csv", "movieId,title\n98,Casino\n99,Heat\n"), "none of its 2 ids is one of the 3 items"));
+  CHECK(!recommend::read_titles(path + ".no", items).ok());
+}
+
+TEST_CASE("an item that is known to be new comes nearer to the top, where those who have it are alike") {
+  // Matcha came last week: one tea drinker has it. A coffee of the same number belongs to the other group.
+  const std::string text = tea_and_coffee() + "tea drinker 5,matcha,5\ncoffee drinker 5,geisha,5\n";
+  // How far an item's score is behind the first one's.
+  const auto behind = [&](const std::vector<std::string>& new_items, const char* id) {
+    thaw::Result<thaw::Dataset> data = thaw::parse_ratings(text, "ratings.csv", recommend::reader_options({}));
+    CHECK(data.ok());
+    if (!data) return 99.0f;
+    const auto prepared = recommend::prepare(std::move(data.value()), {.new_items = new_items});
+    CHECK_MESSAGE(prepared.ok(), (prepared ? "" : prepared.fault().text));
+    if (!prepared) return 99.0f;
+    const auto list = recommend::answer(prepared.value(), shipped(), of_user("tea drinker 3", 20));
+    CHECK(list.ok());
+    if (!list) return 99.0f;
+    const auto& found = list.value().suggestions;
+    for (const recommend::Suggestion& s : found)
+      if (prepared.value().data.items.ids.text(s.item) == id) return found[0].score - s.score;
+    return 99.0f;
+  };
+  CHECK(behind({"matcha", "geisha"}, "matcha") < behind({}, "matcha"));
+  CHECK(behind({"matcha", "geisha"}, "matcha") < behind({"matcha", "geisha"}, "geisha"));
+  thaw::Result<thaw::Dataset> data = thaw::parse_ratings(text, "ratings.csv", recommend::reader_options({}));
+  if (!data) return;
+  const auto unknown = recommend::prepare(std::move(data.value()), {.new_items = {"gold"}});
+  CHECK(!unknown.ok());
+  if (!unknown) CHECK(has(unknown.fault().text, "item \"gold\" is not in the file"));
 }
 
 TEST_CASE("the command line says what it does not understand") {

@@ -67,6 +67,22 @@ TEST_CASE("swapping users and items swaps their activity bins") {
     CHECK(a.value().node_bins(users + item)[0] == b.value().node_bins(item)[0]);
 }
 
+TEST_CASE("renaming users and items renames their activity bins") {
+  const thaw::Dataset data = zero_shot::planted(kPlanted);
+  const std::int32_t users = data.users.size(), items = data.items.size();
+  const Renamed renamed(data.ratings, users, items, 9);
+  const auto a = zero_shot::PaperStatistics::fit(thaw::RatingGraph::from_ratings(data.ratings, users, items), kSmall);
+  const auto b =
+      zero_shot::PaperStatistics::fit(thaw::RatingGraph::from_ratings(renamed.ratings, users, items), kSmall);
+  CHECK((a.ok() && b.ok()));
+  if (!a || !b) return;
+  for (std::int32_t node = 0; node < users + items; ++node) {
+    const std::int32_t to = node < users ? renamed.user[static_cast<std::size_t>(node)]
+                                         : users + renamed.item[static_cast<std::size_t>(node - users)];
+    CHECK(a.value().node_bins(node)[0] == b.value().node_bins(to)[0]);
+  }
+}
+
 TEST_CASE("activity alone ranks as binned popularity, and planted groups do not help it") {
   const zero_shot::TrainingRows rows = activity_rows();
   zero_shot::Network network(kPaperFeatures, 1);
