@@ -10,13 +10,15 @@
 // has a comma or a full stop behind an id. The last template of a task is bare, and what validation and test use.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "elmrec/tokenizer.hpp"
+#include "elmrec/pieces.hpp"
+#include "thaw/core/error.hpp"
 
 namespace elmrec {
 
@@ -71,9 +73,11 @@ inline void node_rows(const Prompt& prompt, std::int32_t users, std::vector<std:
 
 class PromptWriter {
  public:
-  // item_number[item]: the number that stands in the text, less 1; empty: the item itself.
-  explicit PromptWriter(const Tokenizer& tokenizer, std::span<const std::int32_t> item_number = {})
-      : tokenizer_(&tokenizer), item_number_(item_number) {}
+  // item_number[item]: the number that stands in the text, less 1; empty: the item itself. `short_items`: "45" in place
+  // of "item_45": the pieces that the answer is spelled with, and half as many.
+  explicit PromptWriter(const TextTokenizer& tokenizer, std::span<const std::int32_t> item_number = {},
+                        bool short_items = false)
+      : tokenizer_(&tokenizer), item_number_(item_number), short_items_(short_items) {}
 
   // Errors: a task or template that does not exist, no item.
   thaw::Result<Prompt> write(Task task, int number, std::int32_t user, std::span<const std::int32_t> items) const {
@@ -119,9 +123,9 @@ class PromptWriter {
     std::size_t begin, end;
     Entity entity;
   };
-  static void put(Entity entity, std::int32_t number, std::string& text, std::vector<Span>& spans) {
+  void put(Entity entity, std::int32_t number, std::string& text, std::vector<Span>& spans) const {
     const std::size_t begin = text.size();
-    text += entity.kind == Entity::Kind::user ? "user_" : "item_";
+    text += entity.kind == Entity::Kind::user ? "user_" : short_items_ ? "" : "item_";
     text += std::to_string(number + 1);
     spans.push_back({begin, text.size(), entity});
   }
@@ -143,8 +147,9 @@ class PromptWriter {
     return prompt;
   }
 
-  const Tokenizer* tokenizer_;
+  const TextTokenizer* tokenizer_;
   std::span<const std::int32_t> item_number_;
+  bool short_items_;
 };
 
 }  // namespace elmrec

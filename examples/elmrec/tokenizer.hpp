@@ -17,16 +17,12 @@
 #include <string_view>
 #include <vector>
 
+#include "elmrec/pieces.hpp"
 #include "thaw/core/error.hpp"
 
 namespace elmrec {
 
-struct Pieces {
-  std::vector<std::int32_t> ids;
-  std::vector<std::uint32_t> begin, end;  // bytes of the text; the blank before a word belongs to its first piece
-};
-
-class Tokenizer {
+class Tokenizer : public TextTokenizer {
  public:
   static constexpr std::int32_t kPadding = 0, kEnd = 1, kUnknown = 2, kPieces = 32000;
 
@@ -53,7 +49,8 @@ class Tokenizer {
     return t;
   }
 
-  Pieces encode(std::string_view text) const {
+  std::int32_t vocabulary() const override { return kPieces; }
+  Pieces encode(std::string_view text) const override {
     Pieces out;
     const auto encoded = processor_->EncodeAsImmutableProto({text.data(), text.size()});
     const std::size_t count = encoded.pieces_size();

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "elmrec/prompts.hpp"
+#include "elmrec/tokenizer.hpp"
 #include "tests/data/reader_fixture.hpp"
 
 namespace {

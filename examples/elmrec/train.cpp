@@ -1,0 +1,206 @@
+// Trains ELMRec on item sequences and prints two tables, the model beside the methods that need no training.
+//
+//   thaw_elmrec_train                                                        # generated data, a minute or two
+//   thaw_elmrec_train --data amazon-beauty --minutes 60 --checkpoint elmrec.run
+//   thaw_elmrec_train --variant paper --data amazon-beauty
+//   thaw_elmrec_train --help
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "command_line/parse.hpp"
+#include "elmrec/learned_rivals.hpp"
+#include "elmrec/run.hpp"
+#include "elmrec/tokenizer.hpp"
+#include "elmrec/worlds.hpp"
+#include "thaw/eval/result_table.hpp"
+
+namespace {
+
+using namespace elmrec;
+
+enum class Vectors : std::uint8_t { none, random, lightgcn };
+
+struct Options {
+  std::string data = "generated", data_dir, tokenizer;
+  bool paper = false, leaky = false;
+  Vectors vectors = Vectors::lightgcn;
+  TrainerOptions trainer;
+  RunOptions run;
+  RivalsOptions rivals;
+  std::int32_t validation_users = 1000, test_users = 0;
+};
+
+int complain(const thaw::Fault& fault) {
+  std::fprintf(stderr, "thaw_elmrec_train: %s\n", fault.text);
+  return 1;
+}
+
+// T5's pieces where the file is, else a small vocabulary of its own.
+thaw::Result<std::unique_ptr<TextTokenizer>> make_tokenizer(const Options& o) {
+  const char* variable = std::getenv("THAW_DATA");
+  const std::string root = !o.data_dir.empty() ? o.data_dir : variable != nullptr ? variable : "data";
+  const std::string path = o.tokenizer.empty() ? thaw::join_path(root, "t5-tokenizer/spiece.model") : o.tokenizer;
+  if (o.tokenizer.empty() && !thaw::file_exists(path)) {
+    std::printf("tokenizer: plain pieces, as there is no %s\n", path.c_str());
+    return std::unique_ptr<TextTokenizer>(std::make_unique<PlainTokenizer>());
+  }
+  auto opened = Tokenizer::open(path);
+  if (!opened) return opened.fault();
+  return std::unique_ptr<TextTokenizer>(std::make_unique<Tokenizer>(std::move(opened.value())));
+}
+
+thaw::Result<std::vector<float>> make_vectors(const Options& o, const thaw::ItemSequences& data,
+                                              const thaw::Interactions& edges, const thaw::PropagationGraph& graph) {
+  const Index width = o.trainer.model.graph_width;
+  if (width == 0) return std::vector<float>{};
+  if (o.vectors == Vectors::random) {
+    const GraphFeatures features(graph, {.width = width, .layers = o.trainer.layers, .seed = o.trainer.seed});
+    return std::vector<float>(features.all().begin(), features.all().end());
+  }
+  auto trained = train_lightgcn(edges, validation_questions(data, {.most_users = o.validation_users}), o.rivals);
+  if (!trained) return trained.fault();
+  // Of length sqrt(width), as normal numbers would be.
+  std::vector<float> unit = unit_rows(trained.value(), width);
+  for (float& x : unit) x *= std::sqrt(static_cast<float>(width));
+  return unit;
+}
+
+const std::vector<std::string> kMetrics{"HR@1", "HR@5", "HR@10", "NDCG@5", "NDCG@10"};
+std::vector<thaw::Spread> cells(const Quality& q) {
+  return {{1, q.hits[0], 0}, {1, q.hits[1], 0}, {1, q.hits[2], 0}, {1, q.ndcg[1], 0}, {1, q.ndcg[2], 0}};
+}
+
+void print_tables(const Options& o, const thaw::ItemSequences& data, const thaw::Interactions& edges,
+                  const thaw::PropagationGraph& graph, Trainer& trainer, const Questions& test) {
+  const std::string name = o.paper ? "ELMRec, paper" : "ELMRec, best", mark = o.leaky ? " [leaky graph]" : "";
+  const std::vector<std::int32_t> number = thaw::number_items(data, o.trainer.numbering, o.trainer.seed);
+  std::vector<std::int32_t> items(static_cast<std::size_t>(data.items));
+  for (std::int32_t i = 0; i < data.items; ++i) items[static_cast<std::size_t>(i)] = i;
+  thaw::ResultTable direct(data.name + ", direct: the answer among 99 negatives, %", kMetrics),
+      next(data.name + ", sequential: all items that the user does not have, %", kMetrics);
+  const auto rival = [&](const std::string& what, auto&& scorer) {
+    direct.add_row(what, cells(rank_sampled(test, scorer)));
+    next.add_row(what, cells(rank_all(test, scorer, items)));
+  };
+  rival("popularity", PopularityScorer(edges));
+  rival("largest number + 1, + 2, ...", LargestPlusOne(number));
+  rival("walks of 3 steps" + mark, WalkScorer(graph));
+  rival("walks of 3 steps, whole history" + mark, WalkScorer(graph, true));
+  direct.add_row(name + mark, cells(trainer.direct(test)));
+  next.add_row(name + mark, cells(trainer.sequential(test)));
+  std::printf("\n%s\n%s", direct.text().c_str(), next.text().c_str());
+}
+
+int run(const Options& o) {
+  const auto read = load_sequences(o.data, o.data_dir);
+  if (!read) return complain(read.fault());
+  const thaw::ItemSequences& data = read.value();
+  const auto tokenizer = make_tokenizer(o);
+  if (!tokenizer) return complain(tokenizer.fault());
+  const auto edges = o.leaky ? thaw::leaky_interactions(data, o.rivals.leaky_share, o.trainer.seed)
+                             : thaw::training_interactions(data);
+  if (!edges) return complain(edges.fault());
+  const thaw::PropagationGraph graph(edges.value());
+  const auto vectors = make_vectors(o, data, edges.value(), graph);
+  if (!vectors) return complain(vectors.fault());
+  TrainerOptions options = o.trainer;
+  if (o.paper) options.model.own_nodes = graph.nodes();
+  Trainer trainer(data, graph, vectors.value(), *tokenizer.value(), options);
+  std::printf("%s: %d users, %d items; %lld weights, %d pieces, trie of %d nodes\n", data.name.c_str(), data.users(),
+              data.items, static_cast<long long>(trainer.parameter_count()),
+              static_cast<int>(trainer.options().model.language.vocab_size), trainer.trie().nodes());
+  std::fflush(stdout);
+  const Questions validation = validation_questions(data, {.most_users = o.validation_users}),
+                  test = test_questions(data, {.most_users = o.test_users});
+  Run training(trainer, o.run, validation, validation);
+  const auto done = training.train();
+  if (!done) return complain(done.fault());
+  std::printf("best at step %lld of %lld\n", static_cast<long long>(training.best_step()),
+              static_cast<long long>(trainer.steps()));
+  print_tables(o, data, edges.value(), graph, trainer, test);
+  return 0;
+}
+
+// What a variant means; single options may change it afterwards.
+void apply_variant(Options& o) {
+  TrainerOptions& t = o.trainer;
+  t.model.graph_width = o.vectors == Vectors::none || o.paper ? 0 : 64;
+  if (!o.paper) return;
+  t.model.evidence = false;
+  t.direct_nodes = true;
+  t.sequential_nodes = false;
+  t.short_items = false;
+}
+
+void declare(CLI::App& app, Options& o) {
+  using command_line::positive_number;
+  using command_line::whole_number;
+  constexpr std::uint64_t kMost = 1'000'000'000;
+  const std::map<std::string, thaw::ItemNumbering> numberings{{"random", thaw::ItemNumbering::random},
+                                                              {"training", thaw::ItemNumbering::training_order},
+                                                              {"official", thaw::ItemNumbering::as_given}};
+  const std::map<std::string, bool> graphs{{"clean", false}, {"leaky", true}},
+      variants{{"best", false}, {"paper", true}};
+  const std::map<std::string, Vectors> vectors{
+      {"none", Vectors::none}, {"random", Vectors::random}, {"lightgcn", Vectors::lightgcn}};
+  TrainerOptions& t = o.trainer;
+  app.option_defaults()->always_capture_default();
+  app.add_option("--data", o.data, "generated, or a folder with sequential.txt: amazon-beauty, amazon-sports");
+  app.add_option("--data-dir", o.data_dir, "where data sets are (default: THAW_DATA, then ./data)");
+  app.add_option("--tokenizer", o.tokenizer, "T5's spiece.model (default: t5-tokenizer/spiece.model among the data)");
+  app.add_option("--variant", o.paper, "best, or paper: a trained table propagated at every step, no evidence")
+      ->transform(CLI::CheckedTransformer(variants))
+      ->default_str("best");
+  app.add_option("--numbering", t.numbering, "of items: random, training or official")
+      ->transform(CLI::CheckedTransformer(numberings))
+      ->default_str("random");
+  app.add_option("--graph", o.leaky,
+                 "clean: training edges; leaky: a random share of everything, for reproduction only")
+      ->transform(CLI::CheckedTransformer(graphs))
+      ->default_str("clean");
+  app.add_option("--vectors", o.vectors, "of users and items for the variant best: none, random or lightgcn")
+      ->transform(CLI::CheckedTransformer(vectors))
+      ->default_str("lightgcn");
+  app.add_option("--lightgcn-epochs", o.rivals.lightgcn_epochs, "for --vectors lightgcn")
+      ->check(whole_number(1, kMost));
+  app.add_option("--width", t.model.language.d_model, "of the language model")->check(whole_number(8, 4096));
+  app.add_option("--blocks", t.model.language.num_layers, "of encoder and decoder, each")->check(whole_number(1, 24));
+  app.add_option("--alpha", t.model.alpha, "what vectors of entities are multiplied with")->check(positive_number());
+  app.add_option("--sigma", t.model.sigma, "of the start of the trained table (paper)")->check(positive_number());
+  app.add_option("--batch", t.batch, "prompts of a step, half of each task")->check(whole_number(2, kMost));
+  app.add_option("--candidates", t.candidates, "in a direct training prompt")->check(whole_number(2, 1000));
+  app.add_option("--rate", t.rate, "Adam's, after warming up; falls to 0 by a cosine")->check(positive_number());
+  app.add_option("--dropout", t.dropout, "of the language model")->check(CLI::Range(0.0, 0.9));
+  app.add_option("--steps", t.steps, "in all")->check(whole_number(1, kMost));
+  app.add_option("--minutes", o.run.minutes, "of this run at most; 0: no limit")->check(CLI::NonNegativeNumber);
+  app.add_option("--validate-every", o.run.validate_every, "steps")->check(whole_number(1, kMost));
+  app.add_option("--validation-users", o.validation_users, "how many choose the best step")
+      ->check(whole_number(1, kMost));
+  app.add_option("--test-users", o.test_users, "0: all")->check(whole_number(0, kMost));
+  app.add_option("--beams", t.beams, "of the search")->check(whole_number(1, 1000));
+  app.add_option("--checkpoint", o.run.checkpoint, "saved at every validation, and resumed from where it exists");
+  app.add_option("--seed", t.seed, "of numbering, start and samples");
+  app.add_option("--threads", t.threads, "to compute with")->check(whole_number(1, 256));
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  Options options;
+  options.trainer.model.language = {
+      .d_model = 64, .d_kv = 16, .num_heads = 4, .d_ff = 256, .num_layers = 2, .num_decoder_layers = 2};
+  int status = 0;
+  CLI::App app{"ELMRec on next-item data: a T5 that answers with numbers of items, and only with those."};
+  declare(app, options);
+  if (!command_line::parse(app, count, words, status)) return status;
+  T5Config& language = options.trainer.model.language;
+  language.d_ff = 4 * language.d_model;
+  language.d_kv = language.d_model / language.num_heads;
+  language.num_decoder_layers = language.num_layers;
+  options.rivals.lightgcn.seed = options.trainer.seed;
+  options.rivals.lightgcn.threads = options.trainer.threads;
+  apply_variant(options);
+  return run(options);
+}
