@@ -23,7 +23,7 @@ using Learn = std::function<double(int threads, std::uint64_t seed, std::vector<
 void hold(const Learn& learn, double at_least) {
   double alone = 0, together = 0;
   std::vector<float> first, again, other;
-  for (const std::uint64_t seed : {1, 2}) {
+  for (const std::uint64_t seed : {std::uint64_t{1}, std::uint64_t{2}}) {
     alone += learn(1, seed, seed == 1 ? first : other);
     together += learn(2, seed, other);
   }
