@@ -16,8 +16,10 @@
 #pragma once
 
 #include <cmath>
+#include <optional>
 
 #include "mwuf/click_base.hpp"
+#include "mwuf/fitted_biases.hpp"
 #include "mwuf/method.hpp"
 #include "thaw/baselines/click_counts.hpp"
 
@@ -35,6 +37,8 @@ struct TasteOptions {
   // Above 0: a user's bias starts at, and is shrunk to, the log-odds of the user's own likes, in which what everybody
   // likes counts as this many impressions. 0: both are zero.
   double user_pseudo = 0;
+  // Biases that are fitted before anything is learnt step by step, and then stand.
+  std::optional<BiasPriors> fitted = {};
   double most_values = 0.5;  // an item field with more values than this share of the old items is not used
 };
 
@@ -49,14 +53,14 @@ inline TasteOptions taste_choice(int which) {
     options.epochs = 15;
     options.shrink_vectors = 0.05, options.shrink_user_bias = 0.3, options.shrink_features = 0.02;
   }
-  // A handful of impressions a user: little more than counts can be learnt.
+  // A handful of impressions a user: fitted biases and no vectors, nothing to learn step by step.
   if (which == 2) {
-    options.user_pseudo = 5;
+    options.fitted = BiasPriors();
+    options.width = 1;
+    options.deviation = 0;
+    options.epochs = 0;
+    options.popularity_levels = 0;
     options.most_values = 0;
-    options.item_dropout = 0;
-    options.rate = 0.02;
-    options.shrink_vectors = 0.3, options.shrink_user_bias = 3, options.shrink_features = 0.03;
-    options.shrink_item_bias = 0.1;
   }
   return options;
 }
@@ -86,7 +90,15 @@ class TasteBase final : public ClickBase {
     for (Index i = 0; i < plan_.items; ++i) items_[static_cast<std::size_t>(i * (k_ + 1) + k_)] = 0;
     if (options.user_pseudo > 0 && plan_.user_id >= 0) count_users(task);
     start_biases_ = biases_;
+    if (options.fitted) fitted_.emplace(task, *options.fitted);
     for (std::vector<float>* v : {&user_, &item_}) v->resize(static_cast<std::size_t>(k_));
+  }
+
+  // The first part of training, where there are fitted biases.
+  void fit_biases(const Task& task) {
+    if (!fitted_) return;
+    mean_ = static_cast<float>(fitted_->fit(task));
+    for (Index i = 0; i < plan_.items; ++i) items_[static_cast<std::size_t>(i * (k_ + 1) + k_)] = fitted_->item(i);
   }
 
   Index width() const override { return k_ + 1; }
@@ -148,10 +160,13 @@ class TasteBase final : public ClickBase {
     for (const std::vector<float>* v : {&vectors_, &biases_, &items_})
       for (const float x : *v) add(x);
     add(mean_);
+    if (fitted_)
+      for (const float x : fitted_->values()) add(x);
     return hash;
   }
   std::int64_t parameter_count() const override {
-    return static_cast<std::int64_t>(vectors_.size() + biases_.size() + items_.size()) + 1;
+    const std::size_t fitted = fitted_ ? fitted_->values().size() : 0;
+    return static_cast<std::int64_t>(vectors_.size() + biases_.size() + items_.size() + fitted) + 1;
   }
 
   const TasteOptions& options() const { return options_; }
@@ -159,6 +174,7 @@ class TasteBase final : public ClickBase {
   template <class Fn>
   void each_block(const Fn& fn) {
     fn("vectors", vectors_), fn("biases", biases_), fn("items", items_);
+    if (fitted_) fn("fitted", fitted_->values());
   }
   float& mean() { return mean_; }
 
@@ -209,7 +225,8 @@ class TasteBase final : public ClickBase {
     const std::int32_t item = batch.item[i];
     const Index level = first_level_ + (item < 0 ? 0 : level_[static_cast<std::size_t>(item)]);
     if (options_.popularity_levels > 0) item_entries_.push_back({level, 1, false});
-    return mean_ + pool(user_entries_, user_) + pool(item_entries_, item_);
+    const float fitted = fitted_ ? fitted_->of(batch, i) : 0.0f;
+    return mean_ + fitted + pool(user_entries_, user_) + pool(item_entries_, item_);
   }
   void add_entries(const FieldColumn<>& column, int f, Index i, std::vector<Entry>& entries) const {
     const Field& field = plan_.fields[f];
@@ -288,6 +305,7 @@ class TasteBase final : public ClickBase {
   Index first_level_ = 0;
   std::vector<std::int32_t> level_;
   std::vector<float> vectors_, biases_, start_biases_, items_;
+  std::optional<FittedBiases> fitted_;
   std::vector<Entry> user_entries_, item_entries_;
   std::vector<float> user_, item_;
 };

@@ -54,6 +54,7 @@ inline double train_base(ClickBase& base, const ClickWorld& world, const BaseTra
 // The base of `best`, trained.
 inline std::unique_ptr<ClickBase> make_taste_base(const ClickWorld& world, const TasteOptions& options = {}) {
   auto base = std::make_unique<TasteBase>(*world.task, options, world.seed);
+  base->fit_biases(*world.task);
   BaseTraining training;
   training.batch = 1024;
   training.rate = options.rate;
