@@ -47,19 +47,21 @@ class Run {
       const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
       return o_.minutes > 0 && passed.count() > 60 * o_.minutes;
     };
-    while (trainer_.steps() < total && !guard.interrupted()) {
+    while (trainer_.steps() < total) {
       const double loss = trainer_.step();
       if (!std::isfinite(loss))
         return thaw::make_fault(thaw::FaultKind::out_of_range, "the loss of step ", trainer_.steps(),
                                 " is not a number; the last checkpoint is kept, try a smaller --rate");
       if (!o_.quiet) progress.step(trainer_.steps(), loss);
-      const bool last = trainer_.steps() == total || late();
-      if (trainer_.steps() % o_.validate_every != 0 && !last) continue;
-      validate(progress);
+      const bool due = trainer_.steps() % o_.validate_every == 0 || trainer_.steps() == total;
+      if (due) validate(progress);
+      const bool stops = late() || guard.interrupted();
+      if (!due && !stops) continue;
+      // Between two validations nothing is measured, so that the run that goes on from here is the same run.
       if (const auto saved = save(); !saved) return saved.fault();
-      if (last) break;
+      if (stops) break;
     }
-    if (!best_.empty()) std::copy(best_.begin(), best_.end(), trainer_.parameters().dense_block().begin());
+    if (best_step_ > 0) std::copy(best_.begin(), best_.end(), trainer_.parameters().dense_block().begin());
     return thaw::Done{};
   }
   std::int64_t best_step() const { return best_step_; }
