@@ -6,14 +6,62 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "elmrec/decoder.hpp"
 #include "elmrec/t5_file.hpp"
 #include "measure.hpp"
 #include "t5/t5_problem.hpp"
+#include "thaw/decode/constrained_beam_search.hpp"
 
 namespace {
 
 using bench::T5Problem;
 using thaw::Index;
+
+// 20 beams for each prompt over 12,101 items that are spelled as two tokens and the end, like Beauty's: item i is
+// (100 + i / 63, 400 + i % 63).
+class Decoding {
+ public:
+  static constexpr std::int32_t kBeams = 20, kItems = 12101, kSecond = 63;
+
+  Decoding(T5Problem& problem, int threads)
+      : problem_(problem),
+        net_(problem.net()),
+        decoder_(net_, threads),
+        trie_(build()),
+        allowed_(T5Problem::kBatch, {&trie_, nullptr}),
+        search_({.beams = kBeams, .results = kBeams}) {}
+  void run() {
+    decoder_.start(problem_.read, problem_.prompts(), kBeams, 3);
+    search_.run(decoder_, allowed_);
+  }
+  thaw::FoundId found(Index prompt, Index rank) const {
+    return search_.found(static_cast<std::size_t>(prompt))[static_cast<std::size_t>(rank)];
+  }
+  // The encoder and the keys of its memory; one row a prompt in the first step, all beams in the second.
+  static double flop() {
+    const double in = T5Problem::kBatch * T5Problem::kRead, out = T5Problem::kBatch * (1 + kBeams), inner = 512;
+    const double block = 2 * (4 * 512 * inner + 2 * 512 * 2048);
+    return 6 * (in * block + 4 * in * T5Problem::kRead * inner + 4 * in * 512 * inner) +
+           6 * out * (block + 2 * 2 * 512 * inner + 4 * T5Problem::kRead * inner);
+  }
+
+ private:
+  static thaw::TokenTrie build() {
+    thaw::TokenSequences spelled;
+    for (std::int32_t i = 0; i < kItems; ++i) {
+      const std::int32_t tokens[] = {100 + i / kSecond, 400 + i % kSecond};
+      spelled.add(tokens);
+    }
+    return thaw::TokenTrie::build(spelled, elmrec::kEnd).value();
+  }
+
+  T5Problem& problem_;
+  elmrec::T5<T5Problem::A> net_;
+  elmrec::T5Decoder<T5Problem::Backend> decoder_;
+  thaw::TokenTrie trie_;
+  std::vector<thaw::AllowedIds> allowed_;
+  thaw::ConstrainedBeamSearch search_;
+};
 
 // Weights under their published names, ids, every logit of the first answer, and the losses of steps.
 int dump(const char* path) {
@@ -41,6 +89,17 @@ int dump(const char* path) {
     logits.assign(all.begin(), all.begin() + T5Problem::kWritten * vocabulary);
   }
   writer.add("output.logits", {T5Problem::kWritten, vocabulary}, logits.data());
+  std::vector<std::int32_t> items;
+  std::vector<float> scores;
+  Decoding decoding(problem, 1);
+  decoding.run();
+  for (Index i = 0; i < T5Problem::kBatch * Decoding::kBeams; ++i) {
+    const thaw::FoundId found = decoding.found(i / Decoding::kBeams, i % Decoding::kBeams);
+    items.push_back(found.id);
+    scores.push_back(static_cast<float>(found.score));
+  }
+  writer.add("output.items", {T5Problem::kBatch, Decoding::kBeams}, items.data());
+  writer.add("output.scores", {T5Problem::kBatch, Decoding::kBeams}, scores.data());
   std::vector<double> losses;
   for (int step = 0; step < 4; ++step) losses.push_back(problem.train());
   writer.add("output.losses", {static_cast<Index>(losses.size())}, losses.data());
@@ -63,6 +122,8 @@ int main(int argc, char** argv) {
     bench::print(name, "thaw", threads, bench::times(3, seconds, call), flop, peak);
   };
   run("t5 forward", problem.forward_flop(), [&] { problem.forward(); });
+  Decoding decoding(problem, threads);
+  run("t5 decode", Decoding::flop(), [&] { decoding.run(); });
   run("t5 train", 3 * problem.forward_flop(), [&] { problem.train(); });
   std::fprintf(stderr, "peak memory %.0f MB\n", 1e-6 * static_cast<double>(problem.peak_bytes()));
 }

@@ -8,6 +8,8 @@
 // padding). Not for training: see T5 itself.
 #pragma once
 
+#include <vector>
+
 #include "elmrec/t5.hpp"
 #include "thaw/core/growing_arena.hpp"
 #include "thaw/decode/step_model.hpp"
@@ -44,25 +46,44 @@ class T5Decoder {
     begin(make(decoder_.net(), context_), rows, beams, steps);
   }
 
-  // See thaw/decode/step_model.hpp.
+  // See thaw/decode/step_model.hpp. A step is computed when its rows are looked at or continued: the last tokens of
+  // beams whose end is certain cost nothing.
   void step(Tokens tokens, Tokens parents) {
-    decoder_.step(tokens.data(), parents.data(), static_cast<Index>(tokens.size()));
+    settle();
+    tokens_.assign(tokens.begin(), tokens.end());
+    parents_.assign(parents.begin(), parents.end());
   }
-  void logits(Index row, Tokens ids, R* out) { decoder_.logits(row, ids.data(), static_cast<Index>(ids.size()), out); }
+  void logits(Index row, Tokens ids, R* out) {
+    settle();
+    decoder_.logits(row, ids.data(), static_cast<Index>(ids.size()), out);
+  }
   // The rows' vectors (rows, d_model) of the last step, already multiplied by d_model^-1/2.
-  A hidden() const { return decoder_.hidden(); }
-  const thaw::StepwiseDecoder<R, B>& stepwise() const { return decoder_; }
+  A hidden() {
+    settle();
+    return decoder_.hidden();
+  }
+  const thaw::StepwiseDecoder<R, B>& stepwise() {
+    settle();
+    return decoder_;
+  }
   thaw::Arena& arena() { return arena_; }
 
  private:
   void begin(const A& vectors, const thaw::Segments& rows, Index beams, Index steps) {
+    tokens_.clear();
     decoder_.start(decoder_.net().encode(vectors, rows), rows, rows.count * beams, steps);
+  }
+  void settle() {
+    if (tokens_.empty()) return;
+    decoder_.step(tokens_.data(), parents_.data(), static_cast<Index>(tokens_.size()));
+    tokens_.clear();
   }
 
   thaw::GrowingArena arena_;
   typename B::Context context_;
   thaw::StepwiseDecoder<R, B> decoder_;
   thaw::Arena::Mark mark_;
+  std::vector<std::int32_t> tokens_, parents_;  // of a step that is not computed yet
 };
 
 }  // namespace elmrec

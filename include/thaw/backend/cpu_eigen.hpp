@@ -41,7 +41,8 @@ struct CpuEigen : Cpu {
   }
   template <class R>
   static void fill(Context& context, Index n, R value, R* y) {
-    thaw::fill(context.isa, n, value, y);
+    split(context, n, kLongFill,
+          [&](Index begin, Index end) { thaw::fill(context.isa, end - begin, value, y + begin); });
   }
   template <class R>
   static void copy(Context&, Index n, const R* x, R* y) {
@@ -175,6 +176,7 @@ struct CpuEigen : Cpu {
  private:
   // Elements below which a second thread costs more than it brings, for work of a few operations each.
   static constexpr Index kElementCost = 1 << 17;
+  static constexpr Index kLongFill = 1 << 20;
   static constexpr Index kTinyProduct = 1 << 18;    // multiply-adds for which nobody asks how to split them
   static constexpr Index kOptimizerPart = 1 << 13;  // weights of a part: ten operations and six streams each
 

@@ -13,6 +13,7 @@
 #include "thaw/nn/biased_attention.hpp"
 #include "thaw/nn/relative_position.hpp"
 #include "thaw/nn/rms_norm.hpp"
+#include "thaw/ops/relu_projection.hpp"
 
 namespace thaw::inline v0 {
 
@@ -41,7 +42,9 @@ struct FeedForward {
   RmsNorm<T> norm;
   Projection<T> expand, contract;
 
-  T operator()(const T& x, const DropoutRule& rule) const { return contract(dropout(relu(expand(norm(x))), rule)); }
+  T operator()(const T& x, const DropoutRule& rule) const {
+    return contract(dropout(relu_projection(norm(x), expand.weight), rule));
+  }
   static void each(auto&& visit, auto&... m) {
     visit("norm", m.norm...);
     visit("expand", m.expand...);
@@ -100,14 +103,32 @@ struct TransformerStack {
     x = dropout(x, rule);
     ++rule.site;
     const AttentionCall<T> call{.bias = &bias, .before = longest - 1, .causal = causal};
-    for (int i = 0; i < blocks.count; ++i, rule.site += TransformerBlock<T>::kSites)
-      x = blocks[i](x, rows, call, memory, memory_rows, rule);
+    x = through_blocks(x, rows, call, memory, memory_rows, rule);
     return dropout(norm(x), rule);
   }
   static void each(auto&& visit, auto&... m) {
     visit("positions", m.positions...);
     visit("blocks", m.blocks...);
     visit("norm", m.norm...);
+  }
+
+ private:
+  T through_blocks(T x, const Segments& rows, const AttentionCall<T>& call, const T* memory,
+                   const Segments& memory_rows, DropoutRule& rule) const {
+    if constexpr (is_array<T>) {
+      // Nothing is recorded: every block computes in the memory of the one before, which is still in cache.
+      const T kept = T::make(*x.context, x.shape);
+      for (int i = 0; i < blocks.count; ++i, rule.site += TransformerBlock<T>::kSites) {
+        ArenaScope scope(*x.context->arena);
+        const T y = blocks[i](x, rows, call, memory, memory_rows, rule);
+        T::Backend::copy(*x.context, y.size(), y.data, kept.data);
+        x = kept;
+      }
+    } else {
+      for (int i = 0; i < blocks.count; ++i, rule.site += TransformerBlock<T>::kSites)
+        x = blocks[i](x, rows, call, memory, memory_rows, rule);
+    }
+    return x;
   }
 };
 

@@ -61,9 +61,13 @@ class StepwiseDecoder {
             count, " of ", rows_, " rows");
     ArenaScope scope(*context_->arena);
     follow(parents, count);
-    A x = net_.embed(Bags{tokens, nullptr, count, false});
+    const A x = net_.embed(Bags{tokens, nullptr, count, false});
     const Ragged ragged = ragged_rows();
-    for (int i = 0; i < net_.decoder.blocks.count; ++i) x = block(net_.decoder.blocks[i], blocks_[i], x, ragged);
+    for (int i = 0; i < net_.decoder.blocks.count; ++i) {
+      ArenaScope inside(*context_->arena);
+      const A y = block(net_.decoder.blocks[i], blocks_[i], x, ragged);
+      B::copy(*context_, y.size(), y.data, x.data);
+    }
     const A h = net_.scaled(net_.decoder.norm(x));
     B::copy(*context_, h.size(), h.data, hidden_.data);
     ++position_;

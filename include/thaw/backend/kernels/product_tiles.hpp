@@ -317,7 +317,11 @@ THAW_KERNEL void pack_lines(const Real* from, Index line, Index width, Index dep
     Vector block[kLanes] = {};
     if (width == kLanes && count == kLanes) {
       THAW_UNROLL
-      for (int j = 0; j < kLanes; ++j) load(block[j], from + j * line + k);
+      for (int j = 0; j < kLanes; ++j) {
+        load(block[j], from + j * line + k);
+        // The next lines: short runs far apart, which no hardware foresees. Past the end it does nothing.
+        __builtin_prefetch(from + (j + kLanes) * line + k, 0, 2);
+      }
     } else {
       THAW_UNROLL
       for (int j = 0; j < kLanes; ++j)
