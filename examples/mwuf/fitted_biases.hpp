@@ -8,9 +8,9 @@
 //   logit = mean + user + values of the user's fields + values of the item's fields + (user, value) pairs + item
 //
 // Pairs are those of a user and a value of the item field with the most values (an author, say) that the old items'
-// impressions show: crossed features, as in the wide part of Wide & Deep, each with a prior of its own. Only
-// impressions of old items are read. An item's own bias is fitted along, so that it is not put down to its author, and
-// is given out by item(). What is fitted, and how: bias_fit.hpp.
+// impressions show, where items have one value each: crossed features, as in the wide part of Wide & Deep, each with a
+// prior of its own. Only impressions of old items are read. An item's own bias is fitted along, so that it is not put
+// down to its author, and is given out by item(). What is fitted, and how: bias_fit.hpp.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,9 @@ class FittedBiases {
         finest_ = f;
     }
     first_pair_ = rows;
-    if (finest_ >= 0 && plan_.user_id >= 0) find_pairs(task);
+    // Lists (words of a title) make too many pairs that say too little.
+    const bool single = finest_ >= 0 && task.fields[static_cast<std::size_t>(finest_)].longest <= 1;
+    if (single && plan_.user_id >= 0) find_pairs(task);
     first_item_ = first_pair_ + static_cast<Index>(pairs_.size());
     values_.assign(static_cast<std::size_t>(first_item_ + plan_.items), 0.0f);
   }

@@ -40,6 +40,7 @@ struct WorldOptions {
   std::int32_t old_least = 200;  // impressions of the least seen old item; the most seen has four times as many
   double taste = 1.5;            // deviation of the product of two taste vectors
   double user_bias = 0.5;        // deviation
+  double offset = 0;             // added to every number of an item's vector, so that their mean is not zero
   double noise = 0.3;            // share of an item's vector that attributes do not tell, in world `features`
   double choice = 0.6;           // how much better liked what is shown is, in world `user_sets`
   std::uint64_t seed = 1;
@@ -71,6 +72,14 @@ class World {
     double sum = bias_[static_cast<std::size_t>(user)];
     for (std::size_t k = 0; k < kWidth; ++k) sum += a[k] * b[k];
     return sum;
+  }
+
+  // What was planted, for checks that start from the truth.
+  const Taste& taste_of_user(std::int32_t user) const { return users_[static_cast<std::size_t>(user)]; }
+  double bias_of_user(std::int32_t user) const { return bias_[static_cast<std::size_t>(user)]; }
+  const Taste& taste_of_item(std::int32_t item) const { return items_[static_cast<std::size_t>(item)]; }
+  std::int32_t attribute_of(std::int32_t item, std::int32_t attribute) const {
+    return values_[static_cast<std::size_t>(item * kAttributes + attribute)];
   }
 
   // Impressions in a random order, which is their time.
@@ -125,7 +134,7 @@ class World {
         double sum = 0;
         for (std::size_t a = 0; a < kAttributes; ++a)
           sum += of_value[a * kValues + static_cast<std::size_t>(values_[i * kAttributes + a])][k];
-        items_[i][k] = told * sum + rest * own[i][k];
+        items_[i][k] = told * sum + rest * own[i][k] + options_.offset;
       }
   }
 

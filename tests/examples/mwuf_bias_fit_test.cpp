@@ -1,9 +1,9 @@
 // Fitted biases: the optimum against a dense Newton solve made elsewhere, against conditions that hold at an optimum,
 // and in closed form; and what a base of them may know of new items.
-#include <map>
 #include <set>
 
 #include "mwuf/bias_fit.hpp"
+#include "mwuf/worlds.hpp"
 #include "tests/examples/mwuf_world.hpp"
 
 using namespace mwuf_test;
@@ -95,17 +95,21 @@ TEST_CASE("bias fit: what is shown often is shrunk less") {
   CHECK(fit.biases()[1] > 0.1);
 }
 
-TEST_CASE("fitted biases: pairs are those of the base; the slope of the loss along every bias is its prior's") {
-  const mwuf::Task task = click_task();
-  mwuf::FittedBiases biases = biases_of(task);
+TEST_CASE("fitted biases: pairs are those of the base, where items have one value each") {
+  const mwuf::World world({.users = 40, .old_items = 20, .new_items = 10, .slice = 5, .old_least = 40, .seed = 5});
+  const mwuf::Task task = std::move(mwuf::make_task(world.source()).value());
   std::set<std::pair<std::int32_t, std::int32_t>> pairs;
-  const auto& genres = task.fields[0];
   for (const std::int32_t r : task.split.base) {
     const auto at = static_cast<std::size_t>(r);
-    for (const std::int32_t g : genres.of(task.clicks().items[at])) pairs.emplace(task.clicks().users[at], g);
+    pairs.emplace(task.clicks().users[at], world.attribute_of(task.clicks().items[at], 0));
   }
-  CHECK(genres.side == mwuf::Side::item);
-  CHECK(biases.pairs() == pairs.size());
+  CHECK(mwuf::FittedBiases(task, {}).pairs() == pairs.size());
+  CHECK(mwuf::FittedBiases(click_task(), {}).pairs() == 0);  // genres come in lists
+}
+
+TEST_CASE("fitted biases: the slope of the loss along an item's bias is its prior's") {
+  const mwuf::Task task = click_task();
+  mwuf::FittedBiases biases = biases_of(task);
   // An item's bias: precision * bias = sum of (label - probability) over its impressions.
   const double mean = mwuf::FittedBiases(biases).fit(task);
   mwuf::Batches batches(task, 64);
