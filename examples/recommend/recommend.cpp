@@ -9,9 +9,8 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
+#include "command_line/parse.hpp"
 #include "recommend/options.hpp"
 #include "recommend/text.hpp"
 #include "thaw/data/ratings_reader.hpp"
@@ -38,13 +37,41 @@ double peak_megabytes() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
+void declare(CLI::App& app, recommend::Options& o) {
+  using command_line::whole_number;
+  app.add_option("FILE", o.path,
+                 "user, item and (if there are) rating and time: CSV, tab or blank separated, MovieLens .dat, RecBole "
+                 ".inter; plain or gzip");
+  app.add_option("--user", o.request.user, "whom to recommend to, as the file calls her");
+  app.add_option("--items", o.request.items, "A,B,...: items of the history, of a stranger or besides those of --user")
+      ->delimiter(',');
+  app.add_option("--titles", o.titles,
+                 "a table with a header: item ids in the first column, titles in one called title or name");
+  app.add_option("--new", o.new_items,
+                 "A,B,...: items that were launched lately: few interactions do not count against them")
+      ->delimiter(',');
+  app.add_option("--top", o.request.most, "length of the list")->check(whole_number(1, 1000))->capture_default_str();
+  app.add_option("--like-from", o.like_from, "ratings below are no interactions (default: all count)");
+  app.add_option_function<std::vector<float>>(
+         "--scale", [&o](const std::vector<float>& ends) { o.lowest = ends[0], o.highest = ends[1]; },
+         "LOW,HIGH: the rating scale; a rating outside it is an error")
+      ->delimiter(',')
+      ->expected(2);
+  app.add_option("--weights", o.weights, "other weights than those that came with the program");
+  app.add_option("--example", o.example_rows, "print a generated ratings file of about that many rows instead")
+      ->check(whole_number(1, 100'000'000));
+  app.add_flag("--quiet", o.quiet, "no progress");
+}
+
 }  // namespace
 
 int main(int count, char** words) {
-  const thaw::Result<recommend::Options> read = recommend::read_options(count, words);
-  if (!read) return complain(read.fault().text);
-  const recommend::Options& o = read.value();
-  if (o.help) return std::fputs(recommend::kHelp, stdout), 0;
+  recommend::Options o;
+  int status = 0;
+  CLI::App app{"A ranked list for one user of a ratings file, with reasons, without training."};
+  declare(app, o);
+  if (!command_line::parse(app, count, words, status)) return status;
+  if (const std::string wrong = recommend::problem(o); !wrong.empty()) return complain(wrong.c_str());
   if (o.example_rows > 0) return recommend::print_example(o.example_rows, stdout), 0;
 
   const Clock clock;

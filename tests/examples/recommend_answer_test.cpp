@@ -86,12 +86,6 @@ recommend::Options scale(float low, float high) {
   return options;
 }
 
-std::string option_fault(std::vector<const char*> words) {
-  words.insert(words.begin(), "thaw_recommend");
-  const auto read = recommend::read_options(static_cast<int>(words.size()), words.data());
-  return read ? "" : read.fault().text;
-}
-
 }  // namespace
 
 TEST_CASE("the shipped weights: kilobytes, sources named, none of those whose terms forbid it") {
@@ -245,14 +239,16 @@ TEST_CASE("an item that is known to be new comes nearer to the top, where those 
   if (!unknown) CHECK(has(unknown.fault().text, "item \"gold\" is not in the file"));
 }
 
-TEST_CASE("the command line says what it does not understand") {
-  CHECK(has(option_fault({}), "expected a path"));
-  CHECK(has(option_fault({"ratings.csv"}), "expected whom to recommend to"));
-  CHECK(has(option_fault({"ratings.csv", "--user"}), "its value is missing"));
-  CHECK(has(option_fault({"a.csv", "b.csv", "--user", "1"}), "a second file"));
-  CHECK(has(option_fault({"a.csv", "--user", "1", "--top", "0"}), "--top 0"));
-  CHECK(has(option_fault({"a.csv", "--user", "1", "--scale", "5"}), "expected the lowest and the highest"));
-  CHECK(has(option_fault({"a.csv", "--user", "1", "--colour", "red"}), "no such option"));
-  CHECK(option_fault({"a.csv", "--user", "1", "--scale", "0.5,5", "--top", "20", "--quiet"}) == "");
-  CHECK(option_fault({"--help"}) == "");
+TEST_CASE("options that do not go together are named") {
+  recommend::Options o;
+  CHECK(has(recommend::problem(o), "expected a path"));
+  o.path = "ratings.csv";
+  CHECK(has(recommend::problem(o), "expected whom to recommend to"));
+  o.request.user = "1";
+  CHECK(recommend::problem(o).empty());
+  o.lowest = 5.0f, o.highest = 5.0f;
+  CHECK(has(recommend::problem(o), "expected the lowest and the highest"));
+  recommend::Options example;
+  example.example_rows = 10;
+  CHECK(recommend::problem(example).empty());
 }
