@@ -53,7 +53,8 @@ inline TasteOptions taste_choice(int which) {
     options.epochs = 15;
     options.shrink_vectors = 0.05, options.shrink_user_bias = 0.3, options.shrink_features = 0.02;
   }
-  // A handful of impressions a user: fitted biases and no vectors, nothing to learn step by step.
+  // A handful of impressions a user, or authors whom users come back to: fitted biases and no vectors, nothing to learn
+  // step by step.
   if (which == 2) {
     options.fitted = BiasPriors();
     options.width = 1;
