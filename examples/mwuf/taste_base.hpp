@@ -10,7 +10,8 @@
 // that features carry what they can; rows are shrunk; and an item's popularity among the old ones is a feature, of
 // which a new item has the lowest value, so that each user's liking for what few people know is learnt. Popularity is
 // counted on impressions of old items only. Values that few old items show (words of titles) are not used unless that
-// is asked for. Where users have few impressions, a user's bias starts from counted likes.
+// is asked for. Where users have few impressions, a user's bias starts from counted likes, or all biases are fitted at
+// once beforehand, a user's liking for an author among them, and there are no vectors (taste_choice).
 //
 // Trained sample by sample by gradient descent, loops by hand. Not a network: see models.hpp for those.
 #pragma once
