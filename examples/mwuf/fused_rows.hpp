@@ -46,8 +46,9 @@ class FusedRows {
                     " is outside a table of ", tables.items.shape[0], " rows");
     linear_ = tables.linear.count > 0 ? tables.linear[0].table.data : nullptr;
     gradients_[0] = {{batch.item, nullptr, batch.rows}, FloatArray::make(context, {batch.rows, item_width_}), nullptr};
-    gradients_[1] = {entries_.bags, FloatArray::make(context, {bags, width_}), nullptr};
-    if (linear_ != nullptr) gradients_[2] = {entries_.bags, FloatArray::make(context, {bags, 1}), nullptr};
+    const thaw::RowColumns* const columns = columns_of(*context.arena);
+    gradients_[1] = {entries_.bags, FloatArray::make(context, {bags, width_}), nullptr, columns};
+    if (linear_ != nullptr) gradients_[2] = {entries_.bags, FloatArray::make(context, {bags, 1}), nullptr, columns};
     list_ = context.arena->take<thaw::RowGradient<float, Backend>>(3);
     for (int i = 0; i < 3; ++i) list_[i] = gradients_[i];
   }
@@ -95,6 +96,15 @@ class FusedRows {
  private:
   static constexpr Index kLanes = 16;  // a fixed number, which the compiler turns into vectors
 
+  // Which rows of the table are a field's.
+  const thaw::RowColumns* columns_of(thaw::Arena& arena) const {
+    const thaw::FieldLayout& layout = tables_.fields.layout;
+    Index* const first = arena.take<Index>(fields_ + 1);
+    for (Index f = 0; f < fields_; ++f) first[f] = layout.parts[f].first;
+    first[fields_] = layout.rows;
+    return ::new (static_cast<void*>(arena.take<thaw::RowColumns>(1)))
+        thaw::RowColumns{static_cast<int>(fields_), first};
+  }
   float factor(Index s) const { return entries_.factors == nullptr ? 1.0F : entries_.factors[s]; }
 
   // The item's vector into x; returns its bias.

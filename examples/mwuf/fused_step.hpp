@@ -15,6 +15,7 @@
 #include "mwuf/base_model.hpp"
 #include "mwuf/fused_rows.hpp"
 #include "mwuf/fused_tower.hpp"
+#include "thaw/backend/tasks.hpp"
 #include "thaw/optim/parameters.hpp"
 
 namespace mwuf {
@@ -40,36 +41,47 @@ class FusedStep {
     thaw::require(batch.labels != nullptr && batch.rows > 0, "FusedStep: a batch without rows or labels");
     thaw::Arena& arena = *context_.arena;
     FusedRows rows(model_.tables, batch, dropout, Plan::kFusedPairs, context_);
-    const Index chunks = chunks_of(batch.rows), stride = tower_.size() + 1;  // the bias of the model comes last
-    float* const sums = arena.take<float>(chunks * stride);
-    double* const losses = arena.take<double>(chunks);
+    const Chunks chunks(batch.rows);
+    const Index stride = (tower_.size() + 1 + 15) / 16 * 16;  // the bias of the model comes last
+    float* const sums = arena.take<float>(chunks.count * stride);
+    double* const losses = arena.take<double>(chunks.count);
+    const int threads = thaw::threads_of(context_);
     {
       thaw::ArenaScope scope(arena);
-      const int threads = thaw::threads_of(context_), parts = chunks < threads ? static_cast<int>(chunks) : threads;
-      float* const spaces = arena.take<float>(parts * space_of(rows));
-      thaw::in_parallel(parts, [&](int part) {
-        for (Index c = chunks * part / parts; c < chunks * (part + 1) / parts; ++c)
-          losses[c] = chunk(rows, batch, batch.rows * c / chunks, batch.rows * (c + 1) / chunks,
-                            spaces + part * space_of(rows), sums + c * stride);
+      float* const spaces = arena.take<float>(threads * space_of(rows));
+      thaw::each_task(threads, chunks.count, [&](Index c, int thread) {
+        losses[c] = chunk(rows, batch, chunks.first[c], chunks.first[c + 1], spaces + thread * space_of(rows),
+                          sums + c * stride);
       });
     }
-    double loss = losses[0];
-    for (Index c = 1; c < chunks; ++c) {
-      loss += losses[c];
-      thaw::zip<thaw::op::PlusFunction>(context_.isa, stride, static_cast<const float*>(sums),
-                                        static_cast<const float*>(sums + c * stride), sums);
-    }
+    double loss = 0;
+    for (Index c = 0; c < chunks.count; ++c) loss += losses[c];
+    const int parts = chunks.count * stride < kWorthAThread ? 1 : threads;
+    thaw::in_parallel(parts, [&](int part) {
+      const Index lines = stride / 16, begin = lines * part / parts * 16, end = lines * (part + 1) / parts * 16;
+      for (Index c = 1; c < chunks.count; ++c)
+        thaw::zip<thaw::op::PlusFunction>(context_.isa, end - begin, static_cast<const float*>(sums + begin),
+                                          static_cast<const float*>(sums + c * stride + begin), sums + begin);
+    });
     list(rows, parameters, sums, out);
     return loss / static_cast<double>(batch.rows);
   }
 
  private:
-  // Chunks of a batch: enough for a few threads, and no smaller than half a block.
-  static Index chunks_of(Index rows) {
-    const Index most = rows / (FusedTower::kBlock / 2);
-    return most < 1 ? 1 : most > 8 ? 8 : most;
-  }
-  static constexpr Index kOwn = 4;  // of a block: logits, slopes, losses, and room to align them
+  // A batch in chunks that get smaller, so that threads of unequal speed end together; none is below half a block.
+  struct Chunks {
+    static constexpr Index kUnit = FusedTower::kBlock / 2, kMost = 64;
+    Index count = 0, first[kMost + 1] = {0};
+    explicit Chunks(Index rows) {
+      const Index units = rows < 2 * kUnit ? 1 : rows / kUnit, most = (units + 7) / 8;
+      for (Index done = 0; done < units; first[++count] = done < units ? rows * done / units : rows) {
+        const Index share = (units - done) / 3;
+        done += count + 1 == kMost ? units - done : share < 1 ? 1 : share < most ? share : most;
+      }
+    }
+  };
+  static constexpr Index kWorthAThread = 1 << 17;  // numbers to be joined
+  static constexpr Index kOwn = 4;                 // of a block: logits, slopes, losses, and room to align them
   Index space_of(const FusedRows& rows) const {
     const Index numbers = FusedTower::kBlock * (2 * rows.joined() + kOwn) + tower_.space();
     return (numbers + 15) / 16 * 16;

@@ -18,12 +18,20 @@ namespace thaw::inline v0 {
 struct Differentiable {};
 inline constexpr Differentiable differentiable{};
 
+// A table that several columns of a batch share: bag s is of column s % count, and the rows that column c names are
+// first[c] .. first[c + 1] - 1 of the table. For optimisers, which can then work on columns at the same time.
+struct RowColumns {
+  int count = 0;
+  const Index* first = nullptr;  // (count + 1), from 0 to the rows of the table
+};
+
 // The gradient of a row table as the rows that were touched: table row bags.ids[e] gets rows[s] of its segment s.
 template <class R, class B>
 struct RowGradient {
   Bags bags;
   Array<R, B> rows;  // (bags.count, width)
   RowGradient* next;
+  const RowColumns* columns = nullptr;  // null: any bag may name any row
 };
 
 namespace detail {

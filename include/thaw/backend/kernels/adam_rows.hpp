@@ -2,6 +2,8 @@
 //
 //   thaw::adam_rows(isa, step, {.count = touched, .width = 16, .ids = ids}, gradients, p, m, v);
 //   thaw::adam_rows(isa, step, {.count = 1, .width = n}, gradients, p, m, v);              // the first n numbers
+//   thaw::adam_rows(isa, step, {.count = rows, .width = 16, .places = places, .zeros = zeros}, gradients, p, m, v);
+//                                                                                         // every row, few gradients
 //
 // The arithmetic of adam_update without weight decay; numbers differ in the last bit, because that one's square root is
 // made of multiplications. No row may be named twice. Not an optimiser: see optim/table_adam.hpp.
@@ -13,13 +15,15 @@
 
 namespace thaw::inline v0 {
 
-// The rows of a step: gradient row k belongs to table row ids[k], or to row k where `ids` is null.
+// The rows of a step: gradient row k belongs to table row ids[k], or to row k where `ids` is null. With `places`, row k
+// has the gradient row places[k], or `zeros` where its place is below zero.
 template <class Real>
 struct AdamRows {
   Index count = 0, width = 0;
   const std::int32_t* ids = nullptr;
-  const Real* fades = nullptr;        // (count, 2): what the moments of a row are multiplied by first; null: nothing
-  const Real* const* from = nullptr;  // (count): where the gradient rows are; null: one after another
+  const Real* fades = nullptr;           // (count, 2): what the moments of a row are multiplied by first; null: nothing
+  const std::int32_t* places = nullptr;  // (count)
+  const Real* zeros = nullptr;           // (width)
 };
 
 namespace detail {

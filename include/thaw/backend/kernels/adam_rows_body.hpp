@@ -42,24 +42,29 @@ THAW_KERNEL_TARGET THAW_ALWAYS_INLINE void adam_lanes(const AdamNumbers<Real>& n
 }
 
 template <class Real>
-THAW_KERNEL_TARGET inline void adam_rows(const AdamNumbers<Real>& n, const AdamRows<Real>& rows, const Real* g, Real* p,
-                                         Real* m, Real* v) {
-  constexpr Index kLanes = Lanes<Real>::kCount, kAhead = 8;
+THAW_KERNEL_TARGET inline void adam_rows(const AdamNumbers<Real>& numbers, const AdamRows<Real>& rows, const Real* g,
+                                         Real* p, Real* m, Real* v) {
+  constexpr Index kLanes = Lanes<Real>::kCount, kAhead = 16;
+  const AdamNumbers<Real> n = numbers;  // of its own, so that no store can change it
+  const Index width = rows.width, whole = width / kLanes * kLanes;
   for (Index k = 0; k < rows.count; ++k) {
-    const Real* const d = rows.from == nullptr ? g + k * rows.width : rows.from[k];
-    const Index at = (rows.ids == nullptr ? k : rows.ids[k]) * rows.width;
+    const Real* d = g + k * width;
+    if (rows.places != nullptr) d = rows.places[k] < 0 ? rows.zeros : g + rows.places[k] * width;
+    const Index at = (rows.ids == nullptr ? k : rows.ids[k]) * width;
     if (rows.ids != nullptr && k + kAhead < rows.count) {
-      const Index next = rows.ids[k + kAhead] * rows.width;
-      __builtin_prefetch(p + next, 1);
-      __builtin_prefetch(m + next, 1);
-      __builtin_prefetch(v + next, 1);
+      const Index next = rows.ids[k + kAhead] * width;
+      for (Index j = 0; j < width; j += kLanes) {
+        const Index line = next + j;
+        __builtin_prefetch(p + line, 1);
+        __builtin_prefetch(m + line, 1);
+        __builtin_prefetch(v + line, 1);
+      }
     }
     const Real fade1 = rows.fades == nullptr ? Real(1) : rows.fades[2 * k];
     const Real fade2 = rows.fades == nullptr ? Real(1) : rows.fades[2 * k + 1];
     Index j = 0;
-    for (; j + kLanes <= rows.width; j += kLanes)
-      adam_lanes(n, kLanes, fade1, fade2, d + j, p + at + j, m + at + j, v + at + j);
-    if (j < rows.width) adam_lanes(n, rows.width - j, fade1, fade2, d + j, p + at + j, m + at + j, v + at + j);
+    for (; j < whole; j += kLanes) adam_lanes(n, kLanes, fade1, fade2, d + j, p + at + j, m + at + j, v + at + j);
+    if (j < width) adam_lanes(n, width - j, fade1, fade2, d + j, p + at + j, m + at + j, v + at + j);
   }
 }
 
