@@ -10,6 +10,7 @@
 #include "elmrec/prompts.hpp"
 #include "elmrec/tokenizer.hpp"
 #include "tests/data/reader_fixture.hpp"
+#include "thaw/decode/token_trie.hpp"
 
 namespace {
 
@@ -187,6 +188,41 @@ TEST_CASE("prompts: numbers of items, rows of nodes, what cannot be written" *
   CHECK(!writer.write(elmrec::Task::direct, 0, 0, {}).ok());
   CHECK(!writer.write(elmrec::Task::direct, 99, 0, items).ok());
   CHECK(!writer.write(elmrec::Task::explanation, 0, 0, items).ok());
+}
+
+TEST_CASE("the trie of all numbers has the sizes that were counted" *
+          doctest::skip(std::getenv("THAW_DATA") == nullptr)) {
+  const std::string path = model_path();
+  if (path.empty()) return;
+  const auto opened = elmrec::Tokenizer::open(path);
+  CHECK(opened.ok());
+  if (!opened) return;
+  const elmrec::PromptWriter writer(opened.value());
+  struct Known {
+    std::int32_t items, nodes;
+    std::int32_t of_pieces[3];  // numbers of one, two and three pieces
+  };
+  for (const Known& known :
+       {Known{12101, 12103, {194, 7958, 3949}}, Known{18357, 18359, {194, 9692, 8471}}}) {  // Beauty, Sports
+    thaw::TokenSequences spelled;
+    std::int32_t of_pieces[3] = {};
+    for (std::int32_t item = 0; item < known.items; ++item) {
+      const Ids tokens = writer.answer(item);
+      CHECK((tokens.size() >= 1 && tokens.size() <= 3));
+      if (tokens.empty() || tokens.size() > 3) return;
+      ++of_pieces[tokens.size() - 1];
+      spelled.add(tokens);
+    }
+    CHECK(std::equal(of_pieces, of_pieces + 3, known.of_pieces));
+    const auto trie = thaw::TokenTrie::build(spelled, elmrec::Tokenizer::kEnd);
+    CHECK(trie.ok());
+    if (!trie) return;
+    CHECK(trie.value().leaves() == known.items);
+    CHECK(trie.value().nodes() == known.nodes);
+    CHECK(trie.value().depth() == 3);
+    CHECK(trie.value().children(thaw::TokenTrie::kRoot).tokens.size() == 195);
+    CHECK(trie.value().widest() <= 288);
+  }
 }
 
 #endif
