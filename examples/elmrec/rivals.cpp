@@ -5,10 +5,10 @@
 //   thaw_elmrec_rivals --data amazon-beauty --leak-test --lightgcn-epochs 0 --sasrec-epochs 0
 //   thaw_elmrec_rivals --data amazon-beauty --cold
 #include <cstdio>
-#include <map>
 #include <string>
 
 #include "command_line/parse.hpp"
+#include "elmrec/data_options.hpp"
 #include "elmrec/hold_out.hpp"
 #include "elmrec/learned_rivals.hpp"
 #include "elmrec/worlds.hpp"
@@ -208,20 +208,8 @@ void declare(CLI::App& app, RivalsOptions& o) {
   using command_line::positive_number;
   using command_line::whole_number;
   constexpr std::uint64_t kMost = 1'000'000'000;
-  const std::map<std::string, thaw::ItemNumbering> numberings{{"random", thaw::ItemNumbering::random},
-                                                              {"training", thaw::ItemNumbering::training_order},
-                                                              {"official", thaw::ItemNumbering::as_given}};
-  const std::map<std::string, bool> graphs{{"clean", false}, {"leaky", true}};
   app.option_defaults()->always_capture_default();
-  app.add_option("--data", o.data, "generated, or a folder with sequential.txt: amazon-beauty, amazon-sports");
-  app.add_option("--data-dir", o.data_dir, "where data sets are (default: THAW_DATA, then ./data)");
-  app.add_option("--numbering", o.numbering, "of items: random, training or official")
-      ->transform(CLI::CheckedTransformer(numberings))
-      ->default_str("random");
-  app.add_option("--graph", o.leaky,
-                 "clean: training edges; leaky: a random share of everything, for reproduction only")
-      ->transform(CLI::CheckedTransformer(graphs))
-      ->default_str("clean");
+  declare_data(app, o.data, o.data_dir, o.numbering, o.leaky);
   app.add_option("--leaky-share", o.leaky_share, "of interactions in the leaky graph")->check(CLI::Range(0.01, 1.0));
   app.add_flag("--leak-test", o.leak_test, "what vectors without learning find in a clean and in a leaky graph");
   app.add_flag("--cold", o.cold, "new users and new items instead: 10 % of both held out entirely");

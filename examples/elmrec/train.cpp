@@ -5,11 +5,11 @@
 //   thaw_elmrec_train --variant paper --data amazon-beauty
 //   thaw_elmrec_train --help
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "command_line/parse.hpp"
+#include "elmrec/data_options.hpp"
 #include "elmrec/learned_rivals.hpp"
 #include "elmrec/run.hpp"
 #include "elmrec/tokenizer.hpp"
@@ -138,30 +138,22 @@ void declare(CLI::App& app, Options& o) {
   using command_line::positive_number;
   using command_line::whole_number;
   constexpr std::uint64_t kMost = 1'000'000'000;
-  const std::map<std::string, thaw::ItemNumbering> numberings{{"random", thaw::ItemNumbering::random},
-                                                              {"training", thaw::ItemNumbering::training_order},
-                                                              {"official", thaw::ItemNumbering::as_given}};
-  const std::map<std::string, bool> graphs{{"clean", false}, {"leaky", true}},
-      variants{{"best", false}, {"paper", true}};
-  const std::map<std::string, Vectors> vectors{
-      {"none", Vectors::none}, {"random", Vectors::random}, {"lightgcn", Vectors::lightgcn}};
   TrainerOptions& t = o.trainer;
   app.option_defaults()->always_capture_default();
-  app.add_option("--data", o.data, "generated, or a folder with sequential.txt: amazon-beauty, amazon-sports");
-  app.add_option("--data-dir", o.data_dir, "where data sets are (default: THAW_DATA, then ./data)");
+  declare_data(app, o.data, o.data_dir, o.trainer.numbering, o.leaky);
   app.add_option("--tokenizer", o.tokenizer, "T5's spiece.model (default: t5-tokenizer/spiece.model among the data)");
-  app.add_option("--variant", o.paper, "best, or paper: a trained table propagated at every step, no evidence")
-      ->transform(CLI::CheckedTransformer(variants))
+  app.add_option_function<std::string>(
+         "--variant", [&o](const std::string& name) { o.paper = name == "paper"; },
+         "paper: a trained table propagated at every step, no evidence")
+      ->check(CLI::IsMember({"best", "paper"}))
       ->default_str("best");
-  app.add_option("--numbering", t.numbering, "of items: random, training or official")
-      ->transform(CLI::CheckedTransformer(numberings))
-      ->default_str("random");
-  app.add_option("--graph", o.leaky,
-                 "clean: training edges; leaky: a random share of everything, for reproduction only")
-      ->transform(CLI::CheckedTransformer(graphs))
-      ->default_str("clean");
-  app.add_option("--vectors", o.vectors, "of users and items for the variant best: none, random or lightgcn")
-      ->transform(CLI::CheckedTransformer(vectors))
+  app.add_option_function<std::string>(
+         "--vectors",
+         [&o](const std::string& name) {
+           o.vectors = name == "none" ? Vectors::none : name == "random" ? Vectors::random : Vectors::lightgcn;
+         },
+         "of users and items for the variant best")
+      ->check(CLI::IsMember({"none", "random", "lightgcn"}))
       ->default_str("lightgcn");
   app.add_option("--lightgcn-epochs", o.rivals.lightgcn_epochs, "for --vectors lightgcn")
       ->check(whole_number(1, kMost));

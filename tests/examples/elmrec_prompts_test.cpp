@@ -119,8 +119,10 @@ TEST_CASE("T5's tokenizer equals spm_encode for all numbers, and numbers are pie
   CHECK(equal);
 }
 
-TEST_CASE("prompts: for every template and id the span covers exactly the id's pieces" *
-          doctest::skip(std::getenv("THAW_DATA") == nullptr)) {
+TEST_CASE(
+    "prompts: the span covers exactly the id's pieces, of every id in the bare templates and of each seventh "
+    "elsewhere" *
+    doctest::skip(std::getenv("THAW_DATA") == nullptr)) {
   const std::string path = model_path();
   if (path.empty()) return;
   const auto opened = elmrec::Tokenizer::open(path);
