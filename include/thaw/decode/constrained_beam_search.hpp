@@ -6,10 +6,13 @@
 //   for (const thaw::FoundId& found : search.found(prompt)) use(found.id, found.score);
 //
 // A hypothesis is a path of the trie; its score the sum of the log-probabilities of its tokens, the end token among
-// them. Scores only ever fall, so finished and unfinished hypotheses compete in one pool of `beams`, and no length
-// penalty is needed: ids of more pieces are not favoured as a mean would favour them. With as many beams as leaves the
-// result is the exhaustive ranking; with one beam it is greedy. Every unfinished hypothesis leads to an allowed id, so
-// that at least min(beams, allowed ids) come back, each once. Ties: the earlier hypothesis, then the lower token. No
+// them, and what is known of its id beforehand: score = language_weight x log-probability + prior[id]. A path is
+// ordered by the best that may become of it, its own sum and the highest prior of the ids below. That only ever falls,
+// so finished and unfinished hypotheses compete in one pool of `beams`, and no length penalty is needed: ids of more
+// pieces are not favoured as a mean would favour them. With as many beams as leaves the result is the exhaustive
+// ranking; with one beam it is greedy. Every unfinished hypothesis leads to an allowed id, so that at least min(beams,
+// allowed ids) come back, each once. Ties: the earlier hypothesis, then the lower token. A path that only one id is
+// left for is finished at once where probabilities are shares of what is allowed: what is certain needs no step. No
 // allocation once the largest batch has been seen. Not a search of free text: beam_search.hpp.
 #pragma once
 
@@ -19,8 +22,8 @@
 #include <span>
 #include <vector>
 
+#include "thaw/decode/leaf_bounds.hpp"
 #include "thaw/decode/step_model.hpp"
-#include "thaw/decode/token_trie.hpp"
 
 namespace thaw::inline v0 {
 
@@ -36,16 +39,18 @@ struct ConstrainedBeamOptions {
   Normalise normalise = Normalise::allowed;
   std::int32_t vocabulary = 0;   // for Normalise::vocabulary
   std::int32_t start_token = 0;  // what the decoder is fed first
+  double language_weight = 1;    // of log-probabilities, against the priors; not below 0
 };
 
 struct AllowedIds {
   const TokenTrie* trie = nullptr;
   const LeafMask* mask = nullptr;  // null: nothing is hidden
+  const float* prior = nullptr;    // (trie's id_limit), null: 0 for all; minus infinity hides an id
 };
 
 struct FoundId {
   std::int32_t id = -1;
-  double score = 0;  // sum of log-probabilities
+  double score = 0;  // language_weight x sum of log-probabilities, and the prior
 };
 
 class ConstrainedBeamSearch {
@@ -55,6 +60,8 @@ class ConstrainedBeamSearch {
             " beams and ", o_.results, " results; expected 1 <= results <= beams");
     require(o_.normalise == Normalise::allowed || o_.vocabulary > 0,
             "ConstrainedBeamSearch: to normalise over the vocabulary, its size must be given");
+    require(o_.language_weight >= 0 && o_.language_weight < std::numeric_limits<double>::infinity(),
+            "ConstrainedBeamSearch: language_weight ", o_.language_weight, "; expected a number of 0 or more");
     all_.resize(static_cast<std::size_t>(o_.normalise == Normalise::vocabulary ? o_.vocabulary : 0));
     for (std::size_t i = 0; i < all_.size(); ++i) all_[i] = static_cast<std::int32_t>(i);
   }
@@ -79,7 +86,8 @@ class ConstrainedBeamSearch {
  private:
   // A place of the pool: a path that ends at a node, or at a leaf (target < 0).
   struct Hypothesis {
-    double score;
+    double score;         // of its tokens
+    double bound;         // of the best id that may become of it; a leaf's own score
     std::int32_t target;  // node, or ~id
     std::int32_t token;   // the last one
     std::int32_t row;     // of the model's last step; the parent's while it is a candidate
@@ -90,6 +98,7 @@ class ConstrainedBeamSearch {
   void begin(std::span<const AllowedIds> allowed) {
     prompts_ = allowed.size();
     pools_.resize((std::max)(pools_.size(), prompts_));
+    bounds_.resize((std::max)(bounds_.size(), prompts_));
     found_.resize((std::max)(found_.size(), prompts_ * at(o_.results)));
     counts_.assign(prompts_, 0);
     tokens_.clear(), parents_.clear();
@@ -98,11 +107,12 @@ class ConstrainedBeamSearch {
               " has no trie");
       pools_[p].clear();
       pools_[p].reserve(at(o_.beams));
-      const bool any = allowed[p].mask == nullptr || allowed[p].mask->is_live(*allowed[p].trie, TokenTrie::kRoot);
+      bounds_[p].reset(*allowed[p].trie, allowed[p].mask, allowed[p].prior);
       // A prompt without an allowed id is stepped once all the same: rows of the first step are prompts.
       tokens_.push_back(o_.start_token);
       parents_.push_back(static_cast<std::int32_t>(p));
-      if (any) pools_[p].push_back({0.0, TokenTrie::kRoot, o_.start_token, static_cast<std::int32_t>(p)});
+      if (bounds_[p].live(TokenTrie::kRoot) > 0)
+        pools_[p].push_back({0.0, 0.0, TokenTrie::kRoot, o_.start_token, static_cast<std::int32_t>(p)});
     }
   }
 
@@ -116,7 +126,7 @@ class ConstrainedBeamSearch {
       if (h.target < 0)
         candidates_.push_back(h);
       else
-        spread(model, ids, h);
+        spread(model, ids, bounds_[p], h);
     }
     keep_best(pool);
     bool open = false;
@@ -132,20 +142,17 @@ class ConstrainedBeamSearch {
 
   // The children of one hypothesis that lead to an allowed id.
   template <class M>
-  void spread(M& model, const AllowedIds& ids, const Hypothesis& h) {
+  void spread(M& model, const AllowedIds& ids, const LeafBounds& bounds, const Hypothesis& h) {
     const TokenTrie::Children children = ids.trie->children(h.target);
     live_tokens_.clear(), live_targets_.clear();
     for (std::size_t c = 0; c < children.tokens.size(); ++c) {
-      const std::int32_t target = children.targets[c];
-      const bool live =
-          ids.mask == nullptr || (target < 0 ? !ids.mask->is_hidden(~target) : ids.mask->is_live(*ids.trie, target));
-      if (!live) continue;
+      if (!is_live(ids, bounds, children.targets[c])) continue;
       live_tokens_.push_back(children.tokens[c]);
-      live_targets_.push_back(target);
+      live_targets_.push_back(children.targets[c]);
     }
     const bool whole = o_.normalise == Normalise::vocabulary;
     if (!whole && live_tokens_.size() == 1) {  // certain
-      candidates_.push_back({h.score, live_targets_[0], live_tokens_[0], h.row});
+      offer(ids, bounds, h, 0.0, 0);
       return;
     }
     const std::vector<std::int32_t>& asked = whole ? all_ : live_tokens_;
@@ -154,9 +161,34 @@ class ConstrainedBeamSearch {
     const double normaliser = log_sum_exp({logits_.data(), asked.size()});
     for (std::size_t c = 0; c < live_tokens_.size(); ++c) {
       const float logit = logits_[whole ? at(live_tokens_[c]) : c];
-      candidates_.push_back(
-          {h.score + (static_cast<double>(logit) - normaliser), live_targets_[c], live_tokens_[c], h.row});
+      offer(ids, bounds, h, static_cast<double>(logit) - normaliser, c);
     }
+  }
+  // The c-th live child as a candidate; finished at once where the rest is certain.
+  void offer(const AllowedIds& ids, const LeafBounds& bounds, const Hypothesis& h, double log_probability,
+             std::size_t c) {
+    const std::int32_t token = live_tokens_[c];
+    std::int32_t target = live_targets_[c];
+    const double score = h.score + o_.language_weight * log_probability;
+    if (o_.normalise == Normalise::allowed && target >= 0 && bounds.live(target) == 1)
+      target = only_leaf(ids, bounds, target);
+    const float best = target >= 0 ? bounds.best(target) : ids.prior == nullptr ? 0.0F : ids.prior[~target];
+    candidates_.push_back({score, score + static_cast<double>(best), target, token, h.row});
+  }
+  static bool is_live(const AllowedIds& ids, const LeafBounds& bounds, std::int32_t target) {
+    if (target >= 0) return bounds.live(target) > 0;
+    return (ids.mask == nullptr || !ids.mask->is_hidden(~target)) &&
+           (ids.prior == nullptr || ids.prior[~target] > LeafBounds::kNone);
+  }
+  // The leaf below a node that has only one that is live.
+  static std::int32_t only_leaf(const AllowedIds& ids, const LeafBounds& bounds, std::int32_t target) {
+    while (target >= 0)
+      for (const std::int32_t next : ids.trie->children(target).targets)
+        if (is_live(ids, bounds, next)) {
+          target = next;
+          break;
+        }
+    return target;
   }
 
   static double log_sum_exp(std::span<const float> x) {
@@ -173,7 +205,7 @@ class ConstrainedBeamSearch {
     const std::size_t kept = (std::min)(order_.size(), at(o_.beams));
     std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(kept), order_.end(),
                       [&](std::int32_t a, std::int32_t b) {
-                        const double x = candidates_[at(a)].score, y = candidates_[at(b)].score;
+                        const double x = candidates_[at(a)].bound, y = candidates_[at(b)].bound;
                         return x > y || (x == y && a < b);
                       });
     pool.clear();
@@ -182,12 +214,13 @@ class ConstrainedBeamSearch {
 
   void report(const std::vector<Hypothesis>& pool, std::size_t p) {
     counts_[p] = (std::min)(pool.size(), at(o_.results));
-    for (std::size_t i = 0; i < counts_[p]; ++i) found_[p * at(o_.results) + i] = {~pool[i].target, pool[i].score};
+    for (std::size_t i = 0; i < counts_[p]; ++i) found_[p * at(o_.results) + i] = {~pool[i].target, pool[i].bound};
   }
 
   ConstrainedBeamOptions o_;
   std::size_t prompts_ = 0;
   std::vector<std::vector<Hypothesis>> pools_;  // (prompts)
+  std::vector<LeafBounds> bounds_;              // (prompts)
   std::vector<FoundId> found_;                  // (prompts, results)
   std::vector<std::size_t> counts_;             // (prompts)
   std::vector<std::int32_t> tokens_, parents_;  // of the next step
