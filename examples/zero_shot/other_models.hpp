@@ -94,8 +94,8 @@ thaw::Result<Fits> fit_best(const Target& valid, const Target& test,
 
 inline thaw::Result<Fits> best_ease(const Target& valid, const Target& test) {
   std::vector<std::pair<std::string, thaw::EasePredictor::Options>> choices;
-  for (const double lambda : {100.0, 500.0, 1000.0}) {
-    if (lambda > 500 && valid.items() > 6000) continue;  // minutes a fit
+  const bool small = valid.items() <= 6000;  // else a fit takes a minute or more
+  for (const double lambda : small ? std::vector{50.0, 250.0, 500.0, 1000.0} : std::vector{50.0, 250.0}) {
     choices.emplace_back(words("lambda %g", lambda, 0), thaw::EasePredictor::Options{.regularization = lambda});
   }
   return fit_best<thaw::EasePredictor>(valid, test, choices);

@@ -16,7 +16,9 @@
 //   amazon-video-sasrec        last item out, in time order   not used: a target only, as all below
 //   amazon-beauty-bert4rec     last item out, in time order
 //   amazon-book-kgat           as published, no validation
+//   yelp2018-part              as published, no validation; users without a training row are not asked
 //   douban-monti, epinions     random 80/10/10 by user
+//   book-crossing              random 80/10/10 by user; books that were looked at and not rated count too
 //   ml-100k, ml-latest-small   random 80/10/10 by user
 //   generated                  random 80/10/10 by user        yes: planted groups, for tests and first steps
 #pragma once
@@ -52,8 +54,10 @@ inline constexpr SourceEntry kSources[] = {
     {"amazon-video-sasrec", "Video.txt", SourceEntry::Form::ordered, false},
     {"amazon-beauty-bert4rec", "beauty.txt", SourceEntry::Form::ordered, false},
     {"amazon-book-kgat", "", SourceEntry::Form::rows, false},
+    {"yelp2018-part", "train_users_0_13454.txt", SourceEntry::Form::rows, false},
     {"douban-monti", "ratings.tsv", SourceEntry::Form::triples, false},
     {"epinions", "ratings.tsv", SourceEntry::Form::triples, false},
+    {"book-crossing", "ratings_all.tsv", SourceEntry::Form::triples, false},
     {"ml-100k", "u.data", SourceEntry::Form::triples, false},
     {"ml-latest-small", "ratings.csv", SourceEntry::Form::triples, false},
     {"generated", "", SourceEntry::Form::generated, true},
@@ -123,6 +127,17 @@ inline thaw::Result<thaw::SplitLists> read_counted(const std::string& path) {
   return thaw::split_at_random(data);
 }
 
+// Rows "user item item ..." where the training file has a name of its own.
+inline thaw::Result<thaw::SplitLists> read_two(const std::string& train, const std::string& folder,
+                                               const std::string& name) {
+  const thaw::Result<std::string> first = thaw::read_text_file(train);
+  if (!first) return first.fault();
+  const thaw::Result<std::string> second =
+      thaw::read_text_file(thaw::plain_or_gzip(thaw::join_path(folder, "test.txt")));
+  if (!second) return second.fault();
+  return thaw::parse_split_lists(first.value(), "", second.value(), name);
+}
+
 // Lines "user item" in time order within a user: made into the common form, a row a user.
 inline thaw::Result<thaw::SplitLists> read_ordered(const std::string& path, const std::string& name) {
   const thaw::Result<std::string> text = thaw::read_text_file(path);
@@ -170,7 +185,7 @@ inline thaw::Result<thaw::SplitLists> load_source(const std::string& name, std::
   const auto load = [&]() -> thaw::Result<thaw::SplitLists> {
     switch (entry->form) {
       case SourceEntry::Form::rows:
-        return thaw::read_split_lists(place);
+        return *entry->file == '\0' ? thaw::read_split_lists(place) : detail::read_two(path, place, name);
       case SourceEntry::Form::pairs:
         return thaw::read_split_lists(place, {.form = thaw::ListForm::pairs});
       case SourceEntry::Form::sequence:
