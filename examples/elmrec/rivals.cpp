@@ -151,7 +151,8 @@ int new_ones(const thaw::ItemSequences& data, const RivalsOptions& o) {
     trained = std::move(made.value());
   }
   SasRec model(data.items, o.sasrec);
-  if (const auto done = train_sasrec(model, held.learn, validation, known, o); !done) return complain(done.fault());
+  if (o.sasrec_epochs > 0)
+    if (const auto done = train_sasrec(model, held.learn, validation, known, o); !done) return complain(done.fault());
   const auto items_of = [&](const std::vector<float>& table) {
     return std::span<const float>(table).subspan(static_cast<std::size_t>(graph.users() * width));
   };
