@@ -123,10 +123,12 @@ class Run {
   std::string settings() const {
     const thaw::LightGcnOptions& m = o_.model;
     char text[256];
-    std::snprintf(text, sizeof text,
-                  "%s %zu, width %td, layers %d, batch %td, rate %.9g to %.9g, decay %.9g, seed %llu, %d",
-                  task_.lists.name.c_str(), visible_.by_user.ids.size(), m.width, m.layers, m.batch, m.learning_rate,
-                  o_.last_rate, m.regularization, static_cast<unsigned long long>(m.seed), static_cast<int>(m.draw));
+    std::snprintf(
+        text, sizeof text,
+        "%s %zu, width %td, layers %d, batch %td, candidates %d, rate %.9g to %.9g, decay %.9g, seed %llu, %d",
+        task_.lists.name.c_str(), visible_.by_user.ids.size(), m.width, m.layers, m.batch, m.candidates,
+        m.learning_rate, o_.last_rate, m.regularization, static_cast<unsigned long long>(m.seed),
+        static_cast<int>(m.draw));
     return text;
   }
   // The epoch to go on from.

@@ -43,9 +43,9 @@ int run(const Options& o) {
   const auto loaded = load_task(o, task);
   if (!loaded) return complain(loaded.fault());
   const thaw::LightGcnOptions& m = o.model;
-  std::printf("%s\nLightGCN: %d layers, width %td, batch %td, rate %g to %g, decay %g, seed %llu\n", task.text.c_str(),
-              m.layers, m.width, m.batch, m.learning_rate, m.learning_rate * o.last_rate, m.regularization,
-              static_cast<unsigned long long>(m.seed));
+  std::printf("%s\nLightGCN: %d layers, width %td, batch %td, candidates %d, rate %g to %g, decay %g, seed %llu\n",
+              task.text.c_str(), m.layers, m.width, m.batch, m.candidates, m.learning_rate,
+              m.learning_rate * o.last_rate, m.regularization, static_cast<unsigned long long>(m.seed));
   std::fflush(stdout);
   auto found = Run(o, task, task.train, true).train(o.epochs, o.epochs);
   if (!found) return complain(found.fault());
@@ -92,6 +92,8 @@ void declare(CLI::App& app, Options& o) {
       ->check(whole_number(1, kMost));
   app.add_flag("--refit", o.refit, "train once more on training and validation, for the epochs found");
   app.add_option("--draw", o.draw, "what positives are drawn by")->check(CLI::IsMember({"users", "interactions"}));
+  app.add_option("--candidates", o.model.candidates, "others drawn for a triple, the hardest of them is kept")
+      ->check(whole_number(1, 4096));
   app.add_option("--checkpoint", o.checkpoint, "saved at every validation, and resumed from where it exists");
   app.add_option("--seed", o.model.seed, "of vectors and draws")->check(whole_number(0));
   app.add_option("--threads", o.model.threads, "to compute with")->check(whole_number(1, 256));

@@ -212,6 +212,60 @@ TEST_CASE("BprTriples: an item of hers, one that is not, every step its own; use
   CHECK((c.user != b.user || c.liked != b.liked || c.other != b.other));
 }
 
+TEST_CASE("BprTriples: the hardest of several others, for the same user and liked item") {
+  const thaw::Interactions x = skewed_interactions(50, 70, 400, 1);
+  const thaw::BprTriples triples(x, {.seed = 3});
+  const auto score = [](std::int32_t user, std::int32_t item) {
+    return static_cast<float>((7 * user + 13 * item) % 31);
+  };
+  double alone = 0, of_eight = 0;
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    const auto plain = triples.at(4, i), one = triples.hardest(4, i, 1, score), most = triples.hardest(4, i, 8, score);
+    CHECK(one.other == plain.other);
+    CHECK(most.user == plain.user);
+    CHECK(most.liked == plain.liked);
+    const auto own = x.by_user.row(most.user);
+    CHECK(!std::binary_search(own.begin(), own.end(), most.other));
+    CHECK(score(most.user, most.other) >= score(plain.user, plain.other));
+    alone += static_cast<double>(score(plain.user, plain.other));
+    of_eight += static_cast<double>(score(most.user, most.other));
+  }
+  // The mean of one draw of 0 .. 30 is 15, that of the largest of eight independent ones 27.1.
+  CHECK(alone / 2000 == doctest::Approx(15).epsilon(0.08));
+  CHECK(of_eight / 2000 == doctest::Approx(27.1).epsilon(0.03));
+}
+
+TEST_CASE("LightGcn: hard candidates, the same numbers for any threads and after an epoch's checkpoint") {
+  const thaw::Interactions x = skewed_interactions(300, 400, 6000, 9);
+  const thaw::LightGcnOptions options{.batch = 256, .candidates = 8, .seed = 5};
+  const auto after = [&](int threads, thaw::Index epochs) {
+    thaw::LightGcnOptions o = options;
+    o.threads = threads;
+    auto model = thaw::LightGcn::make(x, o);
+    for (thaw::Index s = 0; s < epochs * model.value().steps_per_epoch(); ++s) model.value().step();
+    return model.value().state();
+  };
+  const auto one = after(1, 3), two = after(2, 3);
+  CHECK(one.weights == two.weights);
+  auto model = thaw::LightGcn::make(x, options);
+  CHECK(model.ok());
+  if (!model) return;
+  CHECK(model.value().restore(after(1, 1)).ok());
+  model.value().step();
+  const long before = heap_allocations();
+  while (model.value().steps() < 3 * model.value().steps_per_epoch()) model.value().step();
+  CHECK(heap_allocations() == before);
+  CHECK(model.value().state().weights == one.weights);
+  thaw::LightGcnOptions plain = options;
+  plain.candidates = 1;
+  auto easy = thaw::LightGcn::make(x, plain);
+  CHECK(easy.ok());
+  if (!easy) return;
+  CHECK(easy.value().restore(after(1, 3)).ok());
+  CHECK(model.value().step() > easy.value().step());  // harder triples of the same vectors
+  CHECK(!thaw::LightGcn::make(x, {.candidates = 0}));
+}
+
 TEST_CASE("LightGcn: bad settings, nothing to rank") {
   const thaw::Interactions x = skewed_interactions(10, 10, 20, 1);
   const auto says = [](const thaw::Result<thaw::LightGcn>& r, const char* part) {

@@ -5,7 +5,9 @@
 //
 // Bayesian personalized ranking (Rendle et al., UAI 2009) wants s(user, liked) above s(user, other). As the published
 // LightGCN program: a user uniformly among those who touched something, one of her items uniformly, another item
-// uniformly among all that she did not touch. Or every interaction alike, as the original BPR. Keeps a reference.
+// uniformly among all that she did not touch. Or every interaction alike, as the original BPR. Of several such others
+// the hardest may be taken, by scores of the caller (dynamic negative sampling, Zhang et al., SIGIR 2013): most others
+// are ranked right already and teach nothing. Keeps a reference.
 #pragma once
 
 #include <algorithm>
@@ -51,16 +53,32 @@ class BprTriples {
 
   // Triple i of a step depends on the seed, the step and i alone.
   BprTriple at(std::uint64_t step, std::uint64_t i) const {
+    return hardest(step, i, 1, [](std::int32_t, std::int32_t) { return 0.0f; });
+  }
+  // The same user and liked item; of `candidates` others that of the highest score(user, item), the first where level.
+  template <class Score>
+  BprTriple hardest(std::uint64_t step, std::uint64_t i, int candidates, const Score& score) const {
     Philox rng(key_.bits, (step << 24) ^ i);
     const std::uint32_t place = rng.below(static_cast<std::uint32_t>(users_.size()));
     const std::int32_t user = users_[place];
     const auto own = x_->by_user.row(user);
     const std::int32_t liked =
         draw_ == BprDraw::interactions ? liked_[place] : own[rng.below(static_cast<std::uint32_t>(own.size()))];
-    for (;;) {
-      const auto other = static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(x_->item_count())));
-      if (!std::binary_search(own.begin(), own.end(), other)) return {user, liked, other};
+    const auto draw_other = [&] {
+      for (;;) {
+        const auto other = static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(x_->item_count())));
+        if (!std::binary_search(own.begin(), own.end(), other)) return other;
+      }
+    };
+    BprTriple triple{user, liked, draw_other()};
+    if (candidates <= 1) return triple;
+    float most = score(user, triple.other);
+    for (int c = 1; c < candidates; ++c) {
+      const std::int32_t other = draw_other();
+      const float s = score(user, other);
+      if (s > most) most = s, triple.other = other;
     }
+    return triple;
   }
   void batch(std::uint64_t step, std::span<BprTriple> out) const {
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = at(step, i);

@@ -10,7 +10,8 @@
 //
 // A step is one fused pass with Adam and computes what the composition of propagate() computes: forward, the last layer
 // only for rows of the batch, as is the first of the backward pass; the last backward layer feeds Adam strip by strip.
-// Same numbers for any number of threads. Nothing is allocated after the first step. Not for graphs that do not fit
+// With `candidates` above 1 the other item is the hardest of so many (dynamic negative sampling): fewer epochs. Same
+// numbers for any number of threads. Nothing is allocated after the first step. Not for graphs that do not fit
 // into memory, and users without a row need another method. Keeps a reference to the interactions.
 #pragma once
 
@@ -41,6 +42,7 @@ struct LightGcnOptions {
   double regularization = 1e-4;
   double deviation = 0.1;  // of the normal start
   BprDraw draw = BprDraw::users;
+  int candidates = 1;  // others drawn for a triple; the one that scored highest at the start of the epoch is kept
   std::uint64_t seed = 1;
   int threads = 1;
 };
@@ -57,11 +59,13 @@ class LightGcn {
   static Result<LightGcn> make(const Interactions& x, const LightGcnOptions& options) {
     const LightGcnOptions& o = options;
     if (o.width < 1 || o.width > 4096 || o.layers < 1 || o.layers > 16 || o.batch < 1 || o.batch > (Index{1} << 24) ||
-        o.threads < 1 || !(o.learning_rate > 0) || !(o.regularization >= 0) || !(o.deviation > 0)) {
+        o.threads < 1 || o.candidates < 1 || o.candidates > 4096 || !(o.learning_rate > 0) ||
+        !(o.regularization >= 0) || !(o.deviation > 0)) {
       return make_fault(FaultKind::out_of_range, "LightGcn: width ", o.width, ", layers ", o.layers, ", batch ",
-                        o.batch, ", threads ", o.threads, ", rate ", o.learning_rate, ", regularization ",
-                        o.regularization, ", deviation ", o.deviation,
-                        "; width is 1 to 4096, layers 1 to 16, batch 1 to 16777216, the others positive");
+                        o.batch, ", threads ", o.threads, ", candidates ", o.candidates, ", rate ", o.learning_rate,
+                        ", regularization ", o.regularization, ", deviation ", o.deviation,
+                        "; width is 1 to 4096, layers 1 to 16, batch 1 to 16777216, candidates 1 to 4096, the others "
+                        "positive");
     }
     LightGcn model(x, options);
     if (!model.triples_.drawable())
@@ -80,7 +84,8 @@ class LightGcn {
 
   // One batch; its loss before the update.
   double step() {
-    draw_batch();
+    draw_triples();
+    number_batch();
     for (int k = 1; k < o_.layers; ++k) spread(k - 1, k);
     const double squares = read_rows();
     const double loss = rank_loss();
@@ -93,14 +98,7 @@ class LightGcn {
   // What is scored with, (users + items, width), users first.
   void final_vectors(std::span<float> out) {
     check_room(out);
-    for (int k = 1; k < o_.layers; ++k) spread(k - 1, k);
-    in_parallel(o_.threads, [&](int t) {
-      std::vector<float> row(at(padded_));
-      for (Index v = graph_.nodes() * t / o_.threads; v < graph_.nodes() * (t + 1) / o_.threads; ++v) {
-        final_row(v, row.data());
-        std::copy_n(row.data(), o_.width, out.data() + v * o_.width);
-      }
-    });
+    read_all([&](Index v, const float* row) { std::copy_n(row, o_.width, out.data() + v * o_.width); });
   }
   // What is trained, (users + items, width).
   void own_vectors(std::span<float> out) const {
@@ -191,13 +189,36 @@ class LightGcn {
     });
   }
 
-  // The triples of this step, and every node that they name once, in the order of its first appearance.
-  void draw_batch() {
+  // take(node, its final vector) for every node.
+  template <class Take>
+  void read_all(const Take& take) {
+    for (int k = 1; k < o_.layers; ++k) spread(k - 1, k);
+    in_parallel(o_.threads, [&](int t) {
+      float* const row = strips_.data() + t * kStrip * padded_;
+      for (Index v = graph_.nodes() * t / o_.threads; v < graph_.nodes() * (t + 1) / o_.threads; ++v) {
+        final_row(v, row);
+        take(v, row);
+      }
+    });
+  }
+  // The vectors that choose among candidates are those of the start of the epoch: exact ones would cost a whole
+  // propagation a step. A run that goes on from the end of an epoch is the same run.
+  void draw_triples() {
+    if (o_.candidates > 1 && (judges_.empty() || state_.steps % steps_per_epoch() == 0)) {
+      judges_.resize(state_.weights.size());
+      read_all([&](Index v, const float* row) { std::copy_n(row, padded_, judges_.data() + v * padded_); });
+    }
     const auto step = static_cast<std::uint64_t>(state_.steps);
+    const auto score = [&](std::int32_t user, std::int32_t item) {
+      return dot(isa_, padded_, judges_.data() + user * padded_, judges_.data() + (graph_.users() + item) * padded_);
+    };
     in_parallel(o_.threads, [&](int t) {
       for (Index i = o_.batch * t / o_.threads; i < o_.batch * (t + 1) / o_.threads; ++i)
-        batch_[at(i)] = triples_.at(step, static_cast<std::uint64_t>(i));
+        batch_[at(i)] = triples_.hardest(step, static_cast<std::uint64_t>(i), o_.candidates, score);
     });
+  }
+  // Every node that the triples name once, in the order of its first appearance.
+  void number_batch() {
     touched_.clear();
     const auto slot = [&](Index node) {
       std::int32_t& s = slot_of_[at(node)];
@@ -363,6 +384,7 @@ class LightGcn {
   std::vector<float> often_, squares_;  // of each touched node: times in the batch, |e|^2 times that
   std::vector<float> rows_, gradient_;  // (touched, padded)
   std::vector<float> strips_;           // (threads, kStrip, padded)
+  std::vector<float> judges_;           // (nodes, padded) final vectors that choose among candidates
 };
 
 }  // namespace thaw::inline v0
