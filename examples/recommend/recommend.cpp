@@ -45,6 +45,10 @@ void declare(CLI::App& app, recommend::Options& o) {
   app.add_option("--user", o.request.user, "whom to recommend to, as the file calls her");
   app.add_option("--items", o.request.items, "A,B,...: items of the history, of a stranger or besides those of --user")
       ->delimiter(',');
+  app.add_option("--columns", o.columns,
+                 "USER,ITEM or USER,ITEM,RATING: names of the header or positions from 1, where they are not the usual")
+      ->delimiter(',')
+      ->expected(1, 3);
   app.add_option("--titles", o.titles,
                  "a table with a header: item ids in the first column, titles in one called title or name");
   app.add_option("--new", o.new_items,
@@ -81,7 +85,11 @@ int main(int count, char** words) {
   if (!o.quiet) std::fprintf(stderr, "reading %s ...", o.path.c_str());
   thaw::Result<thaw::Dataset> data = thaw::read_ratings(o.path, recommend::reader_options(o));
   if (!o.quiet) std::fputs(data ? " " : "\n", stderr);
-  if (!data) return complain(data.fault().text);
+  if (!data) {
+    complain(data.fault().text);
+    if (const char* hint = recommend::hint(o, data.fault().text); *hint != '\0') complain(hint);
+    return 1;
+  }
   if (!o.quiet)
     std::fprintf(stderr, "%zu ratings, %d users, %d items, %.1f s\n", data.value().ratings.size(),
                  data.value().users.size(), data.value().items.size(), clock.seconds());
@@ -96,6 +104,8 @@ int main(int count, char** words) {
       recommend::prepare(std::move(data.value()), {.like_from = o.like_from, .new_items = o.new_items});
   if (!o.quiet) std::fprintf(stderr, prepared ? " %.1f s\n" : "\n", clock.seconds());
   if (!prepared) return complain(prepared.fault().text);
+  if (const std::string note = recommend::first_line_note(prepared.value()); !note.empty() && !o.quiet)
+    std::fprintf(stderr, "%s\n", note.c_str());
   const auto answer = recommend::answer(prepared.value(), network, o.request);
   if (!answer) return complain(answer.fault().text);
   if (!o.quiet) {
@@ -103,6 +113,8 @@ int main(int count, char** words) {
                  answer.value().history.size(), answer.value().people, clock.seconds(), peak_megabytes());
     if (answer.value().people < 1)
       std::fputs("nobody else has an item of this history: the list is what is popular\n", stderr);
+    std::fputs("item, score, what moved it there (by how much it would fall without), nearest items of the history:\n",
+               stderr);
   }
   std::fputs(recommend::listing(prepared.value(), answer.value()).c_str(), stdout);
   return 0;

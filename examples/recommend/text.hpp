@@ -49,6 +49,16 @@ inline thaw::Result<thaw::Done> read_titles(const std::string& path, thaw::Entit
   return thaw::Done{};
 }
 
+// A file of two columns may begin with a header that nobody recognised; then it was read as an interaction. Empty where
+// there is no sign of that: the first user and the first item occur again, or there are ratings.
+inline std::string first_line_note(const Prepared& prepared) {
+  const auto& x = prepared.statistics.interactions();
+  const thaw::Dataset& data = prepared.data;
+  if (data.lowest != data.highest || x.by_user.row(0).size() != 1 || x.by_item.row(0).size() != 1) return {};
+  return "the first line was read as the item '" + std::string(data.items.ids.text(0)) + "' of the user '" +
+         std::string(data.users.ids.text(0)) + "'; if it is a header, name its columns: --columns USER,ITEM";
+}
+
 // One line a suggestion: place, title, score, reasons, and which items of the history are near.
 inline std::string listing(const Prepared& prepared, const Answer& answer) {
   std::string text;

@@ -193,6 +193,30 @@ TEST_CASE("files of other forms, and files without ratings") {
         std::vector<std::string>{"z"});
 }
 
+TEST_CASE("columns that are not called as usual are named, and a header that was read as data is pointed out") {
+  const std::string text = "when,who,what,how\n9,a,x,5\n9,a,y,4\n9,b,x,3\n9,b,z,1\n";
+  recommend::Options options;
+  const std::string fault = Run(text, of_user("a")).fault;
+  CHECK(has(fault, "line 1, column 3"));
+  CHECK(has(recommend::hint(options, fault), "--columns USER,ITEM,RATING"));
+  CHECK(std::string_view(recommend::hint(options, "ratings.csv, line 12: bad")).empty());
+  options.columns = {"who", "what", "how"};
+  CHECK(Run(text, of_user("a"), options).items == std::vector<std::string>{"z"});
+  options.columns = {"2", "3", "4"};
+  CHECK(Run(text.substr(text.find('\n') + 1), of_user("a"), options).items == std::vector<std::string>{"z"});
+  const auto note = [](std::string_view rows) {
+    thaw::Result<thaw::Dataset> data = thaw::parse_ratings(rows, "clicks.tsv", recommend::reader_options({}));
+    CHECK(data.ok());
+    if (!data) return std::string("no data");
+    const auto prepared = recommend::prepare(std::move(data.value()));
+    CHECK(prepared.ok());
+    return prepared ? recommend::first_line_note(prepared.value()) : std::string("no statistics");
+  };
+  CHECK(has(note("listener\tsong\na\tx\na\ty\nb\tx\n"), "the item 'song' of the user 'listener'"));
+  CHECK(note("a\tx\na\ty\nb\tx\n").empty());
+  CHECK(note("user\titem\na\tx\nb\ty\nb\tx\n").empty());
+}
+
 TEST_CASE("titles stand in for ids; a table without titles, or of other items, is refused") {
   thaw_test::TemporaryFiles files;
   thaw::Entities items;
@@ -246,6 +270,9 @@ TEST_CASE("options that do not go together are named") {
   CHECK(has(recommend::problem(o), "expected whom to recommend to"));
   o.request.user = "1";
   CHECK(recommend::problem(o).empty());
+  o.columns = {"who"};
+  CHECK(has(recommend::problem(o), "expected two or three"));
+  o.columns.clear();
   o.lowest = 5.0f, o.highest = 5.0f;
   CHECK(has(recommend::problem(o), "expected the lowest and the highest"));
   recommend::Options example;
