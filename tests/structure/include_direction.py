@@ -20,15 +20,16 @@ DOWN = {
     "nn": ["ops"],
     "autodiff": ["ops"],
     "optim": ["autodiff", "nn"],
+    "distributed": ["optim"],
     "meta": ["autodiff", "nn"],
     "file": ["nn", "core"],
     "data": ["graph", "core"],
     "eval": ["graph", "core"],
     "baselines": ["graph", "ops"],
-    "train": ["optim", "meta", "file", "data", "eval"],
+    "train": ["optim", "distributed", "meta", "file", "data", "eval"],
 }
 EVERYWHERE = {"version.hpp", "fwd.hpp"}
-INFER_FORBIDDEN = ["autodiff", "optim", "meta", "train", "data", "eval"]
+INFER_FORBIDDEN = ["autodiff", "optim", "distributed", "meta", "train", "data", "eval"]
 INFER_FORBIDDEN_STD = ["iostream", "ostream", "istream", "string", "vector", "functional", "memory"]
 EIGEN_HOME = "backend/kernels/eigen_product.hpp"
 
