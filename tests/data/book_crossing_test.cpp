@@ -8,7 +8,7 @@ namespace {
 
 // Lines of the real files, and some of their oddities.
 struct SmallBooks {
-  TemporaryFiles files;
+  TemporaryFolder files;
 
   SmallBooks() {
     files.write("BX-Books.csv",
@@ -29,7 +29,7 @@ struct SmallBooks {
     files.write("BX-NewBooksRatings.csv", "User-ID,ISBN,Book-Rating\n8,1,7\n77,1,8\n");
   }
   thaw::Result<thaw::Dataset> read(bool new_books) const {
-    return thaw::read_book_crossing(files.folder(), {.new_books = new_books});
+    return thaw::read_book_crossing(files.path(), {.new_books = new_books});
   }
 };
 

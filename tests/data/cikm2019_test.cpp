@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 using thaw_test::contains;
 
@@ -66,11 +66,11 @@ TEST_CASE("CIKM 2019 files that cannot be used") {
 }
 
 TEST_CASE("the folder's files, and their absence") {
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   files.write("user_behavior.csv", kEvents), files.write("user.csv", kUsers);
-  const auto half = thaw::read_cikm2019(files.folder());
+  const auto half = thaw::read_cikm2019(files.path());
   CHECK_FALSE(half.ok());
   if (!half) CHECK(contains(half.fault().text, "item.csv: no such file"));
   files.write("item.csv", kItems);
-  CHECK(thaw::read_cikm2019(files.folder()).ok());
+  CHECK(thaw::read_cikm2019(files.path()).ok());
 }

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 using thaw_test::contains;
 

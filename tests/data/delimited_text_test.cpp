@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace std::string_view_literals;
 using thaw_test::contains;

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 using thaw_test::contains;
 
@@ -13,7 +13,7 @@ namespace {
 using Texts = std::vector<std::string>;
 
 struct SmallDouban {
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
 
   SmallDouban() {
     files.write("user_book.tsv", "1\t7\t4\n1\t8\t0\n2\t7\t5\n3\t9\t0\n");
@@ -22,7 +22,7 @@ struct SmallDouban {
     files.write("book_year.dat", "7\t16\n9\t15\n");
     files.write("user_location.dat", "3\t33\n");
   }
-  thaw::Result<thaw::DoubanBook> read() const { return thaw::read_douban_book(files.folder()); }
+  thaw::Result<thaw::DoubanBook> read() const { return thaw::read_douban_book(files.path()); }
 };
 
 }  // namespace

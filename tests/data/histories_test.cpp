@@ -5,7 +5,7 @@
 #include <cmath>
 #include <set>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 #include "thaw/data/generator.hpp"
 #include "thaw/data/ratings_reader.hpp"
 

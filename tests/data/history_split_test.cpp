@@ -7,7 +7,7 @@
 #include <set>
 #include <thread>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 #include "thaw/data/generator.hpp"
 #include "thaw/data/movielens.hpp"
 

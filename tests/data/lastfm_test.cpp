@@ -9,7 +9,7 @@ using namespace thaw_test;
 namespace {
 
 struct SmallLastfm {
-  TemporaryFiles files;
+  TemporaryFolder files;
 
   SmallLastfm() {
     files.write("artists.dat", "id\tname\turl\tpictureURL\n51\tDuran \"D\" Duran\tu\tp\n52\tBj\xc3\xb6rk\tu\t\n");
@@ -21,7 +21,7 @@ struct SmallLastfm {
                 "userID\tartistID\ttagID\ttimestamp\r\n2\t52\t13\t1238536800000\r\n2\t52\t1\t1\r\n"
                 "9\t52\t24\t-428720400000\r\n9\t52\t1\t1\r\n9\t51\t24\t1\r\n9\t77\t1\t1\r\n");
   }
-  thaw::Result<thaw::Lastfm> read() const { return thaw::read_lastfm(files.folder()); }
+  thaw::Result<thaw::Lastfm> read() const { return thaw::read_lastfm(files.path()); }
 };
 
 }  // namespace

@@ -17,7 +17,7 @@ std::string flags(std::set<int> set) {
 }
 
 struct Small100k {
-  TemporaryFiles files;
+  TemporaryFolder files;
 
   Small100k() {
     files.write("u.user", "1|24|M|technician|85711\n2|56|F|other|V3N4P1\n3|7|M|student|10309\n");
@@ -35,8 +35,8 @@ struct Small100k {
   thaw::Result<thaw::Movielens100k> read(bool with_extra) const {
     thaw::Movielens100kOptions options;
     options.use_extra = with_extra;
-    options.extra_folder = options.titles_folder = files.folder();
-    return thaw::read_movielens_100k(files.folder() + "/", options);
+    options.extra_folder = options.titles_folder = files.path();
+    return thaw::read_movielens_100k(files.path() + "/", options);
   }
 };
 

@@ -5,18 +5,18 @@
 #include <cstdlib>
 #include <set>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 #include "thaw/data/cold_start_split.hpp"
 #include "thaw/data/cold_start_states.hpp"
 
 using thaw_test::contains;
-using thaw_test::TemporaryFiles;
+using thaw_test::TemporaryFolder;
 
 namespace {
 
 // Three users and three films in the form of the real files.
 struct SmallMovielens {
-  TemporaryFiles files;
+  TemporaryFolder files;
 
   SmallMovielens() {
     files.write("users.dat", "1::F::1::10::48067\n2::M::56::16::70072-1234\n3::M::25::15::55117\n");
@@ -45,9 +45,9 @@ struct SmallMovielens {
   thaw::Result<thaw::Dataset> read(bool with_extra) const {
     thaw::MovielensOptions options;
     options.use_extra = with_extra;
-    options.extra_folder = files.folder();
+    options.extra_folder = files.path();
     options.actor_rows = 5;
-    return thaw::read_movielens_1m(files.folder(), options);
+    return thaw::read_movielens_1m(files.path(), options);
   }
 };
 

@@ -6,10 +6,10 @@
 #include <cstdlib>
 
 #include "tests/data/bad_ratings.hpp"
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 using thaw_test::contains;
-using thaw_test::TemporaryFiles;
+using thaw_test::TemporaryFolder;
 
 namespace {
 
@@ -151,7 +151,7 @@ TEST_CASE("a path that is too long keeps its end in the message") {
 }
 
 TEST_CASE("RecBole attribute files beside the ratings are read") {
-  TemporaryFiles files;
+  TemporaryFolder files;
   files.write("ml.user", "user_id:token\tage:float\tgender:token\n2\t30\tF\n1\t20\tM\n9\t\t\n");
   files.write("ml.item",
               "item_id:token\tmovie_title:token_seq\tclass:token_seq\trelease_year:token\n"

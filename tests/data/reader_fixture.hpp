@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 #include "thaw/data/dataset.hpp"
 #include "thaw/data/text_file.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 using thaw_test::contains;
 
@@ -92,13 +92,13 @@ TEST_CASE("Taobao files that cannot be used") {
 }
 
 TEST_CASE("the folder's files, and its absence") {
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   files.write("raw_sample.csv", kSamples), files.write("ad_feature.csv", kAds);
-  const auto half = thaw::read_taobao_clicks(files.folder());
+  const auto half = thaw::read_taobao_clicks(files.path());
   CHECK_FALSE(half.ok());
   if (!half) CHECK(contains(half.fault().text, "user_profile.csv: no such file"));
   files.write("user_profile.csv", kProfiles);
-  const auto set = thaw::read_taobao_clicks(files.folder() + "/");
+  const auto set = thaw::read_taobao_clicks(files.path() + "/");
   CHECK_MESSAGE(set.ok(), (set ? "" : set.fault().text));
   if (set) CHECK(set.value().log.clicks.size() == 4);
 }

@@ -2,12 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace std::string_literals;
 using namespace std::string_view_literals;
 using thaw_test::contains;
-using thaw_test::TemporaryFiles;
+using thaw_test::TemporaryFolder;
 
 namespace {
 
@@ -20,7 +20,7 @@ constexpr std::string_view kSecond =
 }  // namespace
 
 TEST_CASE("a plain file is read byte for byte") {
-  TemporaryFiles files;
+  TemporaryFolder files;
   const std::string bytes = "a\r\nb\0c\xff"s.append(3u << 20, 'x');
   const auto text = thaw::read_text_file(files.write("plain.gz", bytes));  // the name does not make it gzip
   CHECK(text.ok());
@@ -29,7 +29,7 @@ TEST_CASE("a plain file is read byte for byte") {
 }
 
 TEST_CASE("gzip is found by its first bytes, whatever the name") {
-  TemporaryFiles files;
+  TemporaryFolder files;
   const auto text = thaw::read_text_file(files.write("ratings.dat", kFirst));
   CHECK(text.ok());
   if (!text) return;
@@ -37,7 +37,7 @@ TEST_CASE("gzip is found by its first bytes, whatever the name") {
 }
 
 TEST_CASE("gzip members one after another are one text, and zeros behind them are padding") {
-  TemporaryFiles files;
+  TemporaryFolder files;
   const std::string two = std::string(kFirst).append(kSecond);
   const auto text = thaw::read_text_file(files.write("two.gz", two));
   const auto padded = thaw::read_text_file(files.write("padded.gz", two + std::string(512, '\0')));
@@ -49,7 +49,7 @@ TEST_CASE("gzip members one after another are one text, and zeros behind them ar
 }
 
 TEST_CASE("every way to cut or damage a gzip file is a fault that names it, or the whole text") {
-  TemporaryFiles files;
+  TemporaryFolder files;
   for (std::size_t size = 2; size < kFirst.size(); ++size) {
     const auto text = thaw::read_text_file(files.write("cut.gz", kFirst.substr(0, size)));
     CHECK(!text.ok());
@@ -71,7 +71,7 @@ TEST_CASE("every way to cut or damage a gzip file is a fault that names it, or t
 }
 
 TEST_CASE("a small file that decompresses to more than the limit is a fault") {
-  TemporaryFiles files;
+  TemporaryFolder files;
   std::string many;
   for (int i = 0; i < 100; ++i) many.append(kFirst);
   const std::string path = files.write("bomb.gz", many);
@@ -85,12 +85,12 @@ TEST_CASE("a small file that decompresses to more than the limit is a fault") {
 }
 
 TEST_CASE("files that cannot be read say why") {
-  TemporaryFiles files;
-  const auto missing = thaw::read_text_file(files.folder() + "/nowhere.csv");
+  TemporaryFolder files;
+  const auto missing = thaw::read_text_file(files.path() + "/nowhere.csv");
   CHECK(!missing.ok());
   if (!missing) CHECK(missing.fault().kind == thaw::FaultKind::not_found);
   if (!missing) CHECK(contains(missing.fault().text, "nowhere.csv: no such file"));
-  const auto folder = thaw::read_text_file(files.folder());
+  const auto folder = thaw::read_text_file(files.path());
   CHECK(!folder.ok());
   if (!folder) CHECK(folder.fault().kind == thaw::FaultKind::unreadable);
   const auto large = thaw::read_text_file(files.write("large.csv", std::string(1001, 'x')), 1000);
@@ -100,9 +100,9 @@ TEST_CASE("files that cannot be read say why") {
 }
 
 TEST_CASE("a compressed file stands in for a plain one that is missing") {
-  TemporaryFiles files;
+  TemporaryFolder files;
   const std::string compressed = files.write("a.dat.gz", kFirst);
-  const std::string wanted = thaw::join_path(files.folder(), "a.dat");
+  const std::string wanted = thaw::join_path(files.path(), "a.dat");
   CHECK(thaw::plain_or_gzip(wanted) == compressed);
   files.write("a.dat", "x");
   CHECK(thaw::plain_or_gzip(wanted) == wanted);

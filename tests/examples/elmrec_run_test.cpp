@@ -2,7 +2,7 @@
 
 #include "elmrec/run.hpp"
 #include "elmrec/worlds.hpp"
-#include "tests/file/temporary_folder.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace {
 
@@ -39,7 +39,7 @@ TEST_CASE("a run that is resumed equals one that was never stopped, in both vari
   World world;
   for (const bool paper : {false, true}) {
     const elmrec::TrainerOptions options = tiny_options(paper);
-    const file_test::TemporaryFolder folder;
+    const thaw_test::TemporaryFolder folder;
     const std::string path = folder / "elmrec.run";
     elmrec::Trainer whole(world.data, world.graph, {}, world.tokenizer, options);
     elmrec::Run once(whole, {.validate_every = 4, .minutes = 0, .checkpoint = {}, .quiet = true}, world.validation,

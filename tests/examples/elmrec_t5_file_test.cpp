@@ -1,8 +1,8 @@
 #include <functional>
 
 #include "elmrec/t5_file.hpp"
-#include "tests/file/temporary_folder.hpp"
 #include "tests/nn/fixture.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace nn_test;
 using F = thaw::Array<float>;
@@ -91,7 +91,7 @@ TEST_CASE("T5 files: saved and read again; copies of the table and the stray pos
     return all;
   };
   CHECK(!same());
-  const file_test::TemporaryFolder folder;
+  const thaw_test::TemporaryFolder folder;
   const std::string path = folder / "saved.safetensors";
   CHECK(static_cast<bool>(elmrec::save_t5(path, model, {{"format", "pt"}})));
   CHECK(static_cast<bool>(elmrec::load_t5(other, path)));
@@ -114,7 +114,7 @@ TEST_CASE("T5 files: saved and read again; copies of the table and the stray pos
 TEST_CASE("T5 files: what is wrong is named, and nothing is changed") {
   Host host;
   const auto model = random_model<F>(host, host.context, elmrec::t5_plan(kTiny));
-  const file_test::TemporaryFolder folder;
+  const thaw_test::TemporaryFolder folder;
   const float before = model.embedding[0];
   const auto refused = [&](const char* part, const std::function<void(std::vector<Tensor>&)>& change) {
     const std::string path = write(folder / "changed.safetensors", model, [&](std::vector<Tensor>& tensors) {

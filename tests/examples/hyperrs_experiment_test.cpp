@@ -6,8 +6,8 @@
 #include "hyperrs/comparison.hpp"
 #include "hyperrs/experiment.hpp"
 #include "hyperrs/run_file.hpp"
-#include "tests/data/temporary_files.hpp"
 #include "tests/examples/meta_worlds.hpp"
+#include "tests/temporary_folder.hpp"
 
 using hyperrs::LearnerEntry;
 using hyperrs::Objective;
@@ -182,7 +182,7 @@ TEST_CASE("a run file gives back every number, and nothing for another run, othe
   CHECK_FALSE(hyperrs::parse_run(damaged, "a b 1", f.scenarios).has_value());
   CHECK_FALSE(hyperrs::parse_run(text, "a b 1", std::span(f.scenarios).first(1)).has_value());
 
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   const std::string path = files.write("x.run", "");
   CHECK(hyperrs::write_run(path, "a b 1", run).ok());
   CHECK(hyperrs::read_run(path, "a b 1", f.scenarios).has_value());

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "hyperrs/task.hpp"
-#include "tests/data/temporary_files.hpp"
 #include "tests/heap_counter.hpp"
+#include "tests/temporary_folder.hpp"
 
 using thaw::ItemSet;
 using thaw::UserGroup;
@@ -66,7 +66,7 @@ TEST_CASE("drawing into used episodes takes nothing from the heap") {
 }
 
 TEST_CASE("any ratings file is a task; without a rating column records count 1") {
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   std::string rated = "user,item,rating,timestamp\n", events = "user,item\n";
   for (int u = 0; u < 30; ++u)
     for (int k = 0; k < 40; ++k) {

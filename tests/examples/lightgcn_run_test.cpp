@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "lightgcn/run.hpp"
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace {
 
@@ -11,7 +11,7 @@ using lightgcn::Options;
 using lightgcn::Task;
 
 // Three groups of users and items that never meet; two test items a user.
-void write_groups(thaw_test::TemporaryFiles& files) {
+void write_groups(thaw_test::TemporaryFolder& files) {
   thaw::Philox rng(4);
   std::string train, test;
   for (int user = 0; user < 60; ++user) {
@@ -29,9 +29,9 @@ void write_groups(thaw_test::TemporaryFiles& files) {
   files.write("test.txt", test);
 }
 
-Options small(const thaw_test::TemporaryFiles& files) {
+Options small(const thaw_test::TemporaryFolder& files) {
   Options o;
-  o.data_dir = files.folder();
+  o.data_dir = files.path();
   o.data = ".";
   o.hold_out = 0.2;
   o.every = 2;
@@ -42,7 +42,7 @@ Options small(const thaw_test::TemporaryFiles& files) {
 }
 
 TEST_CASE("LightGCN trainer: held-out items leave training, groups are found, a resumed run is the same bit for bit") {
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   write_groups(files);
   Options o = small(files);
   Task task;
@@ -63,7 +63,7 @@ TEST_CASE("LightGCN trainer: held-out items leave training, groups are found, a 
       lightgcn::measure(task.test, task, thaw::DotScorer(whole.value().vectors, task.lists.users(), o.model.width));
   CHECK(scores.ok());
   if (scores) CHECK(scores.value().recall > 0.9);  // 10 items of the own group are left, of 60
-  o.checkpoint = thaw::join_path(files.folder(), "run");
+  o.checkpoint = thaw::join_path(files.path(), "run");
   const auto first = lightgcn::Run(o, task, task.train, true).train(6, 12);
   const auto second = lightgcn::Run(o, task, task.train, true).train(12, 12);
   o.model.learning_rate = 0.03;

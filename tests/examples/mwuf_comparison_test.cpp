@@ -3,7 +3,7 @@
 
 #include "mwuf/comparison.hpp"
 #include "tests/examples/mwuf_world.hpp"
-#include "tests/file/temporary_folder.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace mwuf_test;
 
@@ -28,7 +28,7 @@ struct Scored {
   }
 };
 
-mwuf::TrainOptions options_for(const file_test::TemporaryFolder& folder) {
+mwuf::TrainOptions options_for(const thaw_test::TemporaryFolder& folder) {
   mwuf::TrainOptions options;
   options.out = folder.path();
   options.data = "clicks";
@@ -81,7 +81,7 @@ TEST_CASE("bootstrap over seeds: several runs are averaged in every resample") {
 }
 
 TEST_CASE("score files: what was written is read, to the bit; other runs and damaged files are not") {
-  const file_test::TemporaryFolder folder;
+  const thaw_test::TemporaryFolder folder;
   const mwuf::Task task = click_task();
   mwuf::PhaseScores scores = mwuf::run_counts(task);
   const std::string path = folder / "a.scores";
@@ -119,7 +119,7 @@ TEST_CASE("score files: what was written is read, to the bit; other runs and dam
 }
 
 TEST_CASE("comparison: a run that is on disk is taken up, and one that is not gives the same numbers") {
-  const file_test::TemporaryFolder folder;
+  const thaw_test::TemporaryFolder folder;
   const mwuf::Task task = click_task();
   mwuf::TrainOptions options = options_for(folder);
   auto fresh = mwuf::Comparison(options, task, task).run({"fm"}, methods({"mean", "best"}));

@@ -7,7 +7,7 @@
 #include "mwuf/arrivals.hpp"
 #include "mwuf/taste_file.hpp"
 #include "tests/examples/mwuf_world.hpp"
-#include "tests/file/temporary_folder.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace mwuf_test;
 
@@ -21,7 +21,7 @@ std::unique_ptr<mwuf::TasteBase> trained(const mwuf::ClickWorld& world, int whic
 }  // namespace
 
 TEST_CASE("a kept base is the trained one to the bit; other data and damage are refused") {
-  const file_test::TemporaryFolder folder;
+  const thaw_test::TemporaryFolder folder;
   const std::string path = folder / "model";
   const mwuf::Task task = click_task();
   const mwuf::ClickWorld world{&task, 3};

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "mwuf/stream_trainer.hpp"
-#include "tests/file/temporary_folder.hpp"
+#include "tests/temporary_folder.hpp"
 #include "thaw/data/text_file.hpp"
 
 namespace {
@@ -52,7 +52,7 @@ int remains(const std::string& folder) {
 }  // namespace
 
 TEST_CASE("stream: saved, loaded and continued is the run that never stopped, to the bit") {
-  const file_test::TemporaryFolder folder;
+  const thaw_test::TemporaryFolder folder;
   const std::string path = folder / "run";
   Trainer whole(stream_of(500), options_of()), first(stream_of(500), options_of());
   for (int s = 0; s < 30; ++s) whole.step();
@@ -73,7 +73,7 @@ TEST_CASE("stream: saved, loaded and continued is the run that never stopped, to
 }
 
 TEST_CASE("stream: what is no checkpoint of this run is refused, and the reason named") {
-  const file_test::TemporaryFolder folder;
+  const thaw_test::TemporaryFolder folder;
   const std::string path = folder / "run";
   Trainer trainer(stream_of(500), options_of());
   const auto fault = [](const thaw::Result<thaw::Done>& result) {
@@ -133,7 +133,7 @@ TEST_CASE("stream: what is planted is learnt") {
 }
 
 TEST_CASE("stream: kill -9 in the middle of a checkpoint leaves the one before, from which the run goes on") {
-  const file_test::TemporaryFolder folder;
+  const thaw_test::TemporaryFolder folder;
   const std::string path = folder / "run";
   {
     Trainer start(stream_of(500), options_of());

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "mwuf/load_task.hpp"
-#include "tests/data/temporary_files.hpp"
 #include "tests/heap_counter.hpp"
+#include "tests/temporary_folder.hpp"
 #include "thaw/baselines/click_counts.hpp"
 #include "thaw/eval/click_metrics.hpp"
 
@@ -164,7 +164,7 @@ TEST_CASE("words of titles: lower case, without year, punctuation and apostrophe
 }
 
 TEST_CASE("times of another file must be those of the same ratings") {
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   thaw::Dataset data;
   data.users.ids.add("1"), data.items.ids.add("5"), data.items.ids.add("6");
   data.ratings = {{0, 1, 4}, {0, 0, 3}};

@@ -8,7 +8,7 @@
 
 #include "recommend/options.hpp"
 #include "recommend/text.hpp"
-#include "tests/data/temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace {
 
@@ -218,7 +218,7 @@ TEST_CASE("columns that are not called as usual are named, and a header that was
 }
 
 TEST_CASE("titles stand in for ids; a table without titles, or of other items, is refused") {
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   thaw::Entities items;
   for (const char* id : {"7", "12", "30"}) items.ids.add(id);
   const std::string path =

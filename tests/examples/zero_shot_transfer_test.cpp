@@ -1,5 +1,5 @@
-#include "tests/data/temporary_files.hpp"
 #include "tests/examples/zero_shot_tiny.hpp"
+#include "tests/temporary_folder.hpp"
 #include "thaw/baselines/popularity.hpp"
 #include "zero_shot/interpolation.hpp"
 
@@ -102,7 +102,7 @@ TEST_CASE("the leak: with the answers in the graph training looks far better, an
 }
 
 TEST_CASE("weights travel through a file, and a file of another kind is refused") {
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   const std::string path = files.write("weights.safetensors", "");
   CHECK(trained().save(path, {"generated"}).ok());
   zero_shot::Network other(zero_shot::kFeatures, 99);

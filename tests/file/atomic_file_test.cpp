@@ -7,9 +7,10 @@
 #include <string>
 
 #include "tests/file/safetensors_bytes.hpp"
-#include "tests/file/temporary_folder.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace file_test;
+using namespace thaw_test;
 using thaw::AtomicFile;
 
 TEST_CASE("the file appears with commit and not before") {

@@ -5,9 +5,10 @@
 #include <string>
 
 #include "tests/file/safetensors_bytes.hpp"
-#include "tests/file/temporary_folder.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace file_test;
+using namespace thaw_test;
 using thaw::MapMode;
 using thaw::MappedFile;
 

@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "tests/file/safetensors_bytes.hpp"
-#include "tests/file/temporary_folder.hpp"
+#include "tests/temporary_folder.hpp"
 #include "thaw/file/load.hpp"
 #include "thaw/file/metadata.hpp"
 #include "thaw/file/safetensors_file.hpp"
 
 using namespace file_test;
+using namespace thaw_test;
 using thaw::FileLayout;
 using thaw::Index;
 using thaw::SafetensorsFile;

@@ -8,8 +8,8 @@
 #include <limits>
 
 #include "tests/file/safetensors_bytes.hpp"
-#include "tests/file/temporary_folder.hpp"
 #include "tests/heap_counter.hpp"
+#include "tests/temporary_folder.hpp"
 #include "thaw/core/growing_arena.hpp"
 #include "thaw/nn/embedding.hpp"
 #include "thaw/nn/mlp.hpp"
@@ -33,7 +33,7 @@ Tower<thaw::Spec> tower_spec(Index hidden = 5) {
 struct Fixture {
   thaw::GrowingArena arena;
   thaw::Cpu::Context context{&arena};
-  file_test::TemporaryFolder folder;
+  thaw_test::TemporaryFolder folder;
   std::string path = folder / "tower.safetensors";
   Tower<thaw::Array<float>> model;
 
@@ -124,7 +124,7 @@ TEST_CASE("a model comes back bit for bit: bound in place, loaded, and into arra
 TEST_CASE("bytes in memory are checked and bound without the heap") {
   Fixture f;
   CHECK(f.save());
-  const std::string text = file_test::contents_of(f.path);
+  const std::string text = thaw_test::contents_of(f.path);
   void* const bytes = f.arena.take_bytes(text.size());
   std::memcpy(bytes, text.data(), text.size());
   const auto plan = tower_spec();

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "../data/temporary_files.hpp"
+#include "../temporary_folder.hpp"
 #include "promises.hpp"
 #include "thaw/data/book_crossing.hpp"
 #include "thaw/data/lastfm.hpp"
@@ -57,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
       {"BX-Books.csv", "BX-Users.csv", "BX-Ratings.csv", "BX-NewBooks.csv", "BX-NewBooksUsers.csv",
        "BX-NewBooksRatings.csv"}};
   const int reader = bytes[0] % 3;
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   std::size_t written = 0;
   for (const char* name : kNames[reader]) {
     if (text.empty() && written > 0) break;
@@ -66,13 +66,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   }
   if (reader == 0) {
     const auto set = thaw::read_movielens_100k(
-        files.folder(), {.extra_folder = files.folder(), .titles_folder = files.folder(), .use_extra = written > 3});
+        files.path(), {.extra_folder = files.path(), .titles_folder = files.path(), .use_extra = written > 3});
     if (check_fault(set)) fuzz::check_dataset(set.value().data);
   } else if (reader == 1) {
-    const auto set = thaw::read_lastfm(files.folder());
+    const auto set = thaw::read_lastfm(files.path());
     if (check_fault(set)) check_lastfm(set.value());
   } else {
-    const auto data = thaw::read_book_crossing(files.folder(), {.new_books = written > 3});
+    const auto data = thaw::read_book_crossing(files.path(), {.new_books = written > 3});
     if (check_fault(data)) fuzz::check_dataset(data.value());
   }
   return 0;
