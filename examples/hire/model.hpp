@@ -168,7 +168,7 @@ struct Hire {
     if constexpr (std::is_same_v<T, thaw::Spec>)
       return thaw::Spec{shape, {}};
     else
-      return T::Plain::view(*decoder.bias.context, numbers, shape);
+      return T::Plain::of_host(*decoder.bias.context, numbers, shape);
   }
 };
 

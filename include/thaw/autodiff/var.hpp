@@ -101,15 +101,15 @@ class Tape {
   std::uint32_t stamp() const { return stamp_; }
 
   struct Mark {
-    Arena::Mark arena;
+    ContextMark<Context> context;
     N* last;
     std::int32_t index;
   };
-  Mark mark() { return {arena().mark(), last_, next_index_}; }
+  Mark mark() { return {ContextMark<Context>(*context_), last_, next_index_}; }
   void rewind(const Mark& mark) {
     // A value that outlives its node must not find it intact.
     for (N* node = last_; node != mark.last; node = node->previous) node->stamp = kDead;
-    arena().rewind(mark.arena);
+    mark.context.rewind(*context_);
     last_ = mark.last;
     next_index_ = mark.index;
     if (last_ != nullptr) last_->next = nullptr;

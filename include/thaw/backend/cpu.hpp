@@ -53,6 +53,12 @@ struct Cpu {
     for (Index i = 0; i < n; ++i) y[i] = x[i];
   }
 
+  // y = x, no further from zero than `most`.
+  template <class R>
+  static void clamp(auto&, Index n, R most, const R* x, R* y) {
+    for (Index i = 0; i < n; ++i) y[i] = x[i] > most ? most : x[i] < -most ? -most : x[i];
+  }
+
   // y = alpha * a + beta * b
   template <class R>
   static void add_scaled(auto&, Index n, R alpha, const R* a, R beta, const R* b, R* y) {
@@ -149,6 +155,16 @@ struct Cpu {
         for (Index j = 0; j < width; ++j) to[j] += weight * rows[s * width + j];
       }
     }
+  }
+
+  // y[i] = x[i, ids[i]], and its transpose; x and y of the other one are (rows, columns).
+  template <class R>
+  static void pick(auto&, Index rows, Index columns, const std::int32_t* ids, const R* x, R* y) {
+    for (Index i = 0; i < rows; ++i) y[i] = x[i * columns + ids[i]];
+  }
+  template <class R>
+  static void place(auto&, Index rows, Index columns, const std::int32_t* ids, const R* x, R* y) {
+    for (Index i = 0; i < rows; ++i) y[i * columns + ids[i]] = x[i];
   }
 
   // Each row of y is the softmax of the row of x.

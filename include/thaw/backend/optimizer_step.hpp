@@ -33,6 +33,15 @@ struct AdamStep {
   }
 };
 
+// One dense tensor of a step over all tensors at once.
+template <class R>
+struct TensorStep {
+  const R* gradient;
+  R *first, *second;  // moments
+  R* weight;
+  Index size;
+};
+
 // Squared lengths that LAMB (You et al., 2020) compares: of the parameters and of the update.
 struct LambNorms {
   double parameters = 0, update = 0;

@@ -8,7 +8,7 @@
 // Spec, beside it, has only a shape and says how a parameter starts: a model of Specs is the plan of the model.
 #pragma once
 
-#include "thaw/core/arena.hpp"
+#include "thaw/core/context.hpp"
 #include "thaw/core/shape.hpp"
 
 namespace thaw::inline v0 {
@@ -26,23 +26,39 @@ struct Array {
   Context* context = nullptr;
   Shape shape;
 
-  // An uninitialised array in the context's arena.
+  // An uninitialised array in the context's memory.
   static Array make(Context& context, const Shape& shape) {
-    return {context.arena->template take<Real>(shape.size()), &context, shape};
+    return {memory_of(context).template take<Real>(shape.size()), &context, shape};
   }
   // A view of memory that somebody else owns.
   static Array view(Context& context, const Real* data, const Shape& shape) {
     return {const_cast<Real*>(data), &context, shape};
+  }
+  // Numbers of the host: seen in place by a backend of the host, copied for one that computes elsewhere.
+  static Array of_host(Context& context, const Real* data, const Shape& shape) {
+    if constexpr (has_own_memory<Context>) {
+      const Array out = make(context, shape);
+      Backend::upload(context, out.size(), data, out.data);
+      return out;
+    } else {
+      return view(context, data, shape);
+    }
   }
 
   Index size() const { return shape.size(); }
   Real& operator[](Index i) const { return data[i]; }
   Real* begin() const { return data; }
   Real* end() const { return data + size(); }
-  // The single number of a scalar or one-element array.
+  // The single number of a scalar or one-element array. Waits for a device.
   Real item() const {
     require(size() == 1, "item: the array has shape ", shape, ", not one element");
-    return data[0];
+    if constexpr (has_own_memory<Context>) {
+      Real number;
+      Backend::download(*context, 1, data, &number);
+      return number;
+    } else {
+      return data[0];
+    }
   }
   const Array& array() const { return *this; }
 };

@@ -54,11 +54,10 @@ struct AttentionScores {
     s.b_column_stride = inner * width;
     s.c_row_stride = s.columns;
     s.c_batch_stride = s.rows * s.columns;
-    for (Index o = 0; o < x[0]; ++o)
-      for (Index i = 0; i < inner; ++i)
-        A::Backend::product(
-            context, s, in[0].data + (o * x[1] * inner + i) * width, in[1].data + (o * y[1] * inner + i) * width,
-            out.data + (o * inner + i) * attr.heads * s.c_batch_stride, static_cast<const typename A::Real*>(nullptr));
+    const Index scores = attr.heads * s.c_batch_stride;
+    const ProductGrid grid{x[0],           inner, x[1] * inner * width, width, y[1] * inner * width, width,
+                           inner * scores, scores};
+    product_grid<typename A::Backend>(context, s, grid, in[0].data, in[1].data, out.data);
     return out;
   }
   template <class T>
@@ -98,11 +97,10 @@ struct AttentionMix {
     s.a_batch_stride = w[3] * w[4];
     s.b_inner_stride = s.c_row_stride = inner * width;
     s.b_batch_stride = s.c_batch_stride = s.columns;
-    for (Index o = 0; o < y[0]; ++o)
-      for (Index i = 0; i < inner; ++i)
-        A::Backend::product(context, s, in[0].data + (o * inner + i) * heads * s.a_batch_stride,
-                            in[1].data + (o * y[1] * inner + i) * width, out.data + (o * s.rows * inner + i) * width,
-                            static_cast<const typename A::Real*>(nullptr));
+    const Index scores = heads * s.a_batch_stride;
+    const ProductGrid grid{y[0], inner, inner * scores, scores, y[1] * inner * width, width, s.rows * inner * width,
+                           width};
+    product_grid<typename A::Backend>(context, s, grid, in[0].data, in[1].data, out.data);
     return out;
   }
   template <class T>

@@ -39,13 +39,20 @@ struct TokenCrossEntropy {
     const A totals = A::make(context, {rows});
     attr.saved = totals.data;
     A::Backend::log_sum_exp(context, rows, columns, in[0].data, totals.data);
-    double sum = 0;
-    for (Index i = 0; i < rows; ++i) {
-      const std::int32_t id = attr.classes[i];
-      require(id < columns, "token_cross_entropy: class ", id, " of row ", i, " is outside shape ", in[0].shape);
-      if (id >= 0) sum += static_cast<double>(totals[i]) - static_cast<double>(in[0][i * columns + id]);
+    for (Index i = 0; i < rows; ++i)
+      require(attr.classes[i] < columns, "token_cross_entropy: class ", attr.classes[i], " of row ", i,
+              " is outside shape ", in[0].shape);
+    if constexpr (has_own_memory<typename A::Context>) {
+      A::Backend::token_loss(context, rows, columns, counted(attr, rows), attr.classes, in[0].data, totals.data,
+                             out.data);
+    } else {
+      double sum = 0;
+      for (Index i = 0; i < rows; ++i) {
+        const std::int32_t id = attr.classes[i];
+        if (id >= 0) sum += static_cast<double>(totals[i]) - static_cast<double>(in[0][i * columns + id]);
+      }
+      out[0] = static_cast<R>(sum / static_cast<double>(counted(attr, rows)));
     }
-    out[0] = static_cast<R>(sum / static_cast<double>(counted(attr, rows)));
     return out;
   }
   template <class T>
@@ -54,12 +61,13 @@ struct TokenCrossEntropy {
     auto& context = context_of(in, n, name);
     const Index rows = in[0].shape[0];
     auto* ids = context.arena->template take<std::int32_t>(rows);
-    A share = A::make(context, {rows});
+    auto* shares = context.arena->template take<typename A::Real>(rows);
     const double each = 1 / static_cast<double>(counted(attr, rows));
     for (Index i = 0; i < rows; ++i) {
       ids[i] = attr.classes[i] < 0 ? 0 : attr.classes[i];
-      share[i] = static_cast<typename A::Real>(attr.classes[i] < 0 ? 0 : each);
+      shares[i] = static_cast<typename A::Real>(attr.classes[i] < 0 ? 0 : each);
     }
+    const A share = A::of_host(context, shares, {rows});
     const T totals = thaw::reshape(thaw::log_sum_exp(in[0]), {rows});
     return sum(thaw::mul(thaw::sub(totals, thaw::pick(in[0], ids)), share));
   }
@@ -70,13 +78,18 @@ struct TokenCrossEntropy {
       auto& context = context_of(in, n, name);
       const Index rows = in[0].shape[0], columns = in[0].shape[1];
       const T out = T::make(context, in[0].shape);
-      const R each = g[0] / static_cast<R>(counted(attr, rows));
-      T::Backend::shifted_exp(context, rows, columns, each, in[0].data, static_cast<const R*>(attr.saved), out.data);
-      for (Index i = 0; i < rows; ++i) {
-        if (attr.classes[i] >= 0)
-          out[i * columns + attr.classes[i]] -= each;
-        else
-          T::Backend::fill(context, columns, R(0), out.data + i * columns);
+      if constexpr (has_own_memory<typename T::Context>) {
+        T::Backend::token_loss_backward(context, rows, columns, counted(attr, rows), attr.classes, g.data, in[0].data,
+                                        static_cast<const R*>(attr.saved), out.data);
+      } else {
+        const R each = g[0] / static_cast<R>(counted(attr, rows));
+        T::Backend::shifted_exp(context, rows, columns, each, in[0].data, static_cast<const R*>(attr.saved), out.data);
+        for (Index i = 0; i < rows; ++i) {
+          if (attr.classes[i] >= 0)
+            out[i * columns + attr.classes[i]] -= each;
+          else
+            T::Backend::fill(context, columns, R(0), out.data + i * columns);
+        }
       }
       d.give(0, out);
     } else {

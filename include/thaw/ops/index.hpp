@@ -95,12 +95,12 @@ struct Pick {
   }
   template <class A>
   static A forward(const Attr& attr, const A* in, int n, bool) {
-    A out = A::make(context_of(in, n, name), shape(attr, in, n));
-    for (Index i = 0; i < out.size(); ++i) {
+    auto& context = context_of(in, n, name);
+    A out = A::make(context, shape(attr, in, n));
+    for (Index i = 0; i < out.size(); ++i)
       require(attr.ids[i] >= 0 && attr.ids[i] < in[0].shape[1], "pick: id ", attr.ids[i], " of row ", i,
               " is outside shape ", in[0].shape);
-      out[i] = in[0][i * in[0].shape[1] + attr.ids[i]];
-    }
+    A::Backend::pick(context, out.size(), in[0].shape[1], attr.ids, in[0].data, out.data);
     return out;
   }
   template <class T>
@@ -126,11 +126,10 @@ struct Place {
     auto& context = context_of(in, n, name);
     A out = A::make(context, shape(attr, in, n));
     A::Backend::fill(context, out.size(), typename A::Real(0), out.data);
-    for (Index i = 0; i < in[0].size(); ++i) {
+    for (Index i = 0; i < in[0].size(); ++i)
       require(attr.ids[i] >= 0 && attr.ids[i] < attr.columns, "place: id ", attr.ids[i], " of row ", i, " is outside ",
               out.shape);
-      out[i * attr.columns + attr.ids[i]] = in[0][i];
-    }
+    A::Backend::place(context, in[0].size(), attr.columns, attr.ids, in[0].data, out.data);
     return out;
   }
   template <class T>

@@ -76,16 +76,9 @@ struct LogSumExp {
   }
   template <class A>
   static A forward(const Attr& attr, const A* in, int n, bool) {
-    using R = typename A::Real;
-    A out = A::make(context_of(in, n, name), shape(attr, in, n));
-    const Index columns = in[0].shape.last();
-    for (Index i = 0; i < out.size(); ++i) {
-      const R* x = in[0].data + i * columns;
-      R most = x[0], sum = 0;
-      for (Index j = 1; j < columns; ++j) most = x[j] > most ? x[j] : most;
-      for (Index j = 0; j < columns; ++j) sum += thaw::Exp::value(x[j] - most);
-      out[i] = most + thaw::Log::value(sum);
-    }
+    auto& context = context_of(in, n, name);
+    A out = A::make(context, shape(attr, in, n));
+    A::Backend::log_sum_exp(context, out.size(), in[0].shape.last(), in[0].data, out.data);
     return out;
   }
   template <class T>

@@ -78,6 +78,17 @@ struct SegmentAttention {
     using R = typename A::Real;
     auto& context = context_of(in, n, name);
     A out = A::make(context, shape(attr, in, n));
+    if constexpr (has_own_memory<typename A::Context>) {
+      attr.saved = A::Backend::segment_attention(context, attr, in, n, out, record);
+      return out;
+    } else {
+      forward_by_head<R>(context, attr, in, n, record, out);
+      return out;
+    }
+  }
+
+  template <class R, class A>
+  static void forward_by_head(typename A::Context& context, Attr& attr, const A* in, int n, bool record, const A& out) {
     const Index most = attr.queries.longest() * attr.keys.longest(), head_weights = weights(attr) / attr.heads;
     R* saved = record ? context.arena->template take<R>(weights(attr)) : nullptr;
     attr.saved = saved;
@@ -97,7 +108,6 @@ struct SegmentAttention {
         if (record) kept += part.rows * part.columns;
       }
     });
-    return out;
   }
 
   template <class T>
@@ -227,6 +237,17 @@ struct SegmentAttention {
     auto& context = context_of(in, n, name);
     T slopes[4];
     for (int i = 0; i < n; ++i) slopes[i] = T::make(context, in[i].shape);
+    if constexpr (has_own_memory<typename T::Context>)
+      B::segment_attention_backward(context, attr, in, n, g, slopes);
+    else
+      backward_by_head<R>(context, attr, g, in, n, slopes);
+    for (int i = 0; i < n; ++i) d.give(i, slopes[i]);
+  }
+
+  template <class R, class T>
+  static void backward_by_head(typename T::Context& context, const Attr& attr, const T& g, const T* in, int n,
+                               T* slopes) {
+    using B = typename T::Backend;
     if (n == 4) B::fill(context, slopes[bias].size(), R(0), slopes[bias].data);
     clear_unseen(context, attr, slopes);
     const Index most = attr.queries.longest() * attr.keys.longest(), head_weights = weights(attr) / attr.heads;
@@ -258,7 +279,6 @@ struct SegmentAttention {
         kept += count;
       }
     });
-    for (int i = 0; i < n; ++i) d.give(i, slopes[i]);
   }
   // Keys that no query sees get no gradient.
   template <class Context, class T>
@@ -293,9 +313,9 @@ struct SegmentAttention {
       scores = thaw::add(scores, thaw::reshape(thaw::gather(flat, Bags{ids, nullptr, square.size(), false}), square));
     }
     if (attr.causal) {
-      A mask = A::make(context_of(in, n, name), {rows, columns});
-      for (Index i = 0; i < mask.size(); ++i) mask[i] = i % columns > i / columns ? typename A::Real(-1e30) : 0;
-      scores = thaw::add(scores, mask);
+      auto* mask = arena.template take<typename A::Real>(rows * columns);
+      for (Index i = 0; i < rows * columns; ++i) mask[i] = i % columns > i / columns ? typename A::Real(-1e30) : 0;
+      scores = thaw::add(scores, A::of_host(context_of(in, n, name), mask, {rows, columns}));
     }
     T map = thaw::softmax(scores);
     if (attr.dropout.active()) {

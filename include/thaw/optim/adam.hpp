@@ -31,11 +31,15 @@ class Adam {
     auto& context = parameters.context();
     ++steps_;
     const AdamStep dense = at(rate, options_.decay);
+    if constexpr (has_own_memory<typename B::Context>)
+      detail::each_step_at_once(parameters, gradients, first_, second_, [&](const TensorStep<R>* tensors, int count) {
+        B::adam_all(context, dense, tensors, count);
+      });
     for (int i = 0; i < parameters.count(); ++i) {
       auto& slot = parameters.slot(i);
       if (slot.row_table)
         step_rows(context, slot, i, gradients.rows[i], at(rate, options_.table_decay));
-      else
+      else if constexpr (!has_own_memory<typename B::Context>)
         B::adam(context, slot.value.size(), dense, gradients.dense[i].data, first_[i].data, second_[i].data,
                 slot.value.data);
     }
@@ -52,7 +56,26 @@ class Adam {
   }
   void step_rows(typename B::Context& context, ParameterSlot<R, B>& slot, int i, const RowGradient<R, B>* list,
                  const AdamStep& step) {
-    ArenaScope scope(*context.arena);
+    ContextScope scope(context);
+    const Index width = slot.value.shape[1];
+    if constexpr (has_own_memory<typename B::Context>) {
+      const auto merged = detail::merge_rows_on_device<R, B>(context, list, width);
+      R* const fades = context.arena->template take<R>(2 * merged.count);
+      for (Index k = 0; k < merged.count; ++k) {
+        std::int32_t& last = slot.last_step[merged.ids[k]];
+        const double missed = static_cast<double>(steps_ - 1 - last);
+        fades[2 * k] = static_cast<R>(__builtin_pow(options_.beta1, missed));
+        fades[2 * k + 1] = static_cast<R>(__builtin_pow(options_.beta2, missed));
+        last = static_cast<std::int32_t>(steps_);
+      }
+      B::adam_rows(context, step, merged.count, width, merged.ids, fades, merged.rows, first_[i].data, second_[i].data,
+                   slot.value.data);
+    } else {
+      step_rows_on_host(context, slot, i, list, step);
+    }
+  }
+  void step_rows_on_host(typename B::Context& context, ParameterSlot<R, B>& slot, int i, const RowGradient<R, B>* list,
+                         const AdamStep& step) {
     const Index width = slot.value.shape[1];
     const auto merged = detail::merge_rows(list, width, *context.arena);
     for (Index k = 0; k < merged.count; ++k) {

@@ -63,9 +63,8 @@ double clip_norm(const GradientList<R, B>& list, double most) {
 template <class R, class B>
 void clip_value(const GradientList<R, B>& list, double most) {
   const R limit = static_cast<R>(most);
-  detail::for_each_gradient_once(list, [&](const Array<R, B>& g) {
-    for (R& x : g) x = x > limit ? limit : x < -limit ? -limit : x;
-  });
+  detail::for_each_gradient_once(list,
+                                 [&](const Array<R, B>& g) { B::clamp(*g.context, g.size(), limit, g.data, g.data); });
 }
 
 }  // namespace thaw::inline v0

@@ -36,17 +36,12 @@ class Lamb {
     auto& context = parameters.context();
     ++steps_;
     const AdamStep step{rate, options_.beta1, options_.beta2, options_.epsilon, options_.decay, 1, 1, true};
-    for (int i = 0; i < parameters.count(); ++i) {
-      const Array<R, B>& value = parameters.slot(i).value;
-      ArenaScope scope(*context.arena);
-      R* direction = context.arena->template take<R>(value.size());
-      const LambNorms norms = B::lamb_direction(context, value.size(), step, gradients.dense[i].data, value.data,
-                                                first_[i].data, second_[i].data, direction);
-      const double weight = __builtin_sqrt(norms.parameters), length = __builtin_sqrt(norms.update);
-      const double clamped = weight < options_.most_norm ? weight : options_.most_norm;
-      const double ratio = weight == 0 || length == 0 ? 1 : clamped / length;
-      B::add_scaled(context, value.size(), R(1), value.data, static_cast<R>(-rate * ratio), direction, value.data);
-    }
+    if constexpr (has_own_memory<typename B::Context>)
+      detail::each_step_at_once(parameters, gradients, first_, second_, [&](const TensorStep<R>* tensors, int count) {
+        B::lamb_all(context, step, options_.most_norm, tensors, count);
+      });
+    else
+      step_each(context, parameters, gradients, step);
   }
   void each_state(auto&& fn) {
     for (int i = 0; i < first_.count(); ++i) fn("first_moment", i, first_[i]);
@@ -55,6 +50,23 @@ class Lamb {
   std::int64_t& steps() { return steps_; }
 
  private:
+  template <class Plan>
+  void step_each(typename B::Context& context, Parameters<Plan, R, B>& parameters, const GradientList<R, B>& gradients,
+                 const AdamStep& step) {
+    for (int i = 0; i < parameters.count(); ++i) {
+      const Array<R, B>& value = parameters.slot(i).value;
+      ContextScope scope(context);
+      R* direction = memory_of(context).template take<R>(value.size());
+      const LambNorms norms = B::lamb_direction(context, value.size(), step, gradients.dense[i].data, value.data,
+                                                first_[i].data, second_[i].data, direction);
+      const double weight = __builtin_sqrt(norms.parameters), length = __builtin_sqrt(norms.update);
+      const double clamped = weight < options_.most_norm ? weight : options_.most_norm;
+      const double ratio = weight == 0 || length == 0 ? 1 : clamped / length;
+      B::add_scaled(context, value.size(), R(1), value.data, static_cast<R>(-step.learning_rate * ratio), direction,
+                    value.data);
+    }
+  }
+
   LambOptions options_;
   detail::TensorState<R, B> first_, second_;
   std::int64_t steps_ = 0;

@@ -61,15 +61,20 @@ RowEntry<R>* sort_by_id(RowEntry<R>* entries, RowEntry<R>* other, Index count) {
   return entries;
 }
 
-// Adds up the rows of equal ids in the order in which they were recorded, so that the result depends on nothing else.
+// Ids in all bags of a list.
 template <class R, class B>
-MergedRows<R> merge_rows(const RowGradient<R, B>* list, Index width, Arena& arena) {
+Index ids_of(const RowGradient<R, B>* list) {
   Index total = 0;
   for (auto* g = list; g != nullptr; g = g->next)
     if (g->bags.count > 0) total += g->bags.end(g->bags.count - 1) - g->bags.begin(0);
-  MergedRows<R> merged{0, width, arena.template take<std::int32_t>(total), arena.template take<R>(total * width)};
+  return total;
+}
+
+// The gradient rows of a list on their way to the table: `used` of them, sorted by id.
+template <class R, class B>
+RowEntry<R>* sorted_entries(const RowGradient<R, B>* list, Index width, Index total, Arena& arena, Index& used) {
   auto* entries = arena.template take<RowEntry<R>>(2 * total);
-  Index used = 0;
+  used = 0;
   for (auto* g = list; g != nullptr; g = g->next)
     for (Index s = 0; s < g->bags.count; ++s) {
       const Index size = g->bags.end(s) - g->bags.begin(s);
@@ -77,7 +82,16 @@ MergedRows<R> merge_rows(const RowGradient<R, B>* list, Index width, Arena& aren
       for (Index e = g->bags.begin(s); e < g->bags.end(s); ++e)
         if (g->bags.ids[e] >= 0) entries[used++] = {g->bags.ids[e], weight, g->rows.data + s * width};
     }
-  entries = sort_by_id(entries, entries + total, used);
+  return sort_by_id(entries, entries + total, used);
+}
+
+// Adds up the rows of equal ids in the order in which they were recorded, so that the result depends on nothing else.
+template <class R, class B>
+MergedRows<R> merge_rows(const RowGradient<R, B>* list, Index width, Arena& arena) {
+  const Index total = ids_of(list);
+  MergedRows<R> merged{0, width, arena.template take<std::int32_t>(total), arena.template take<R>(total * width)};
+  Index used;
+  const RowEntry<R>* const entries = sorted_entries(list, width, total, arena, used);
   for (Index i = 0; i < used; ++i) {
     const bool fresh = i == 0 || entries[i].id != entries[i - 1].id;
     if (fresh) merged.ids[merged.count++] = entries[i].id;
@@ -85,6 +99,41 @@ MergedRows<R> merge_rows(const RowGradient<R, B>* list, Index width, Arena& aren
     for (Index j = 0; j < width; ++j) to[j] = (fresh ? R(0) : to[j]) + entries[i].weight * entries[i].from[j];
   }
   return merged;
+}
+
+// The same where the host cannot read the rows: they are added up by the device, in the same order.
+template <class R, class B>
+MergedRows<R> merge_rows_on_device(typename B::Context& context, const RowGradient<R, B>* list, Index width) {
+  Arena& arena = *context.arena;
+  const Index total = ids_of(list);
+  MergedRows<R> merged{0, width, arena.template take<std::int32_t>(total), nullptr};
+  auto* starts = arena.template take<std::int32_t>(total + 1);
+  Index used;
+  const RowEntry<R>* const entries = sorted_entries(list, width, total, arena, used);
+  for (Index i = 0; i < used; ++i) {
+    if (i > 0 && entries[i].id == entries[i - 1].id) continue;
+    merged.ids[merged.count] = entries[i].id;
+    starts[merged.count++] = static_cast<std::int32_t>(i);
+  }
+  starts[merged.count] = static_cast<std::int32_t>(used);
+  merged.rows = memory_of(context).template take<R>(merged.count * width);
+  B::add_up_rows(context, merged.count, width, starts, entries, merged.rows);
+  return merged;
+}
+
+// step(tensors, count) with all dense tensors of a model in one list.
+template <class Plan, class R, class B, class Step>
+void each_step_at_once(Parameters<Plan, R, B>& parameters, const GradientList<R, B>& gradients,
+                       TensorState<R, B>& first, TensorState<R, B>& second, const Step& step) {
+  ContextScope scope(parameters.context());
+  auto* const tensors = parameters.context().arena->template take<TensorStep<R>>(parameters.count());
+  int count = 0;
+  for (int i = 0; i < parameters.count(); ++i) {
+    auto& slot = parameters.slot(i);
+    if (!slot.row_table)
+      tensors[count++] = {gradients.dense[i].data, first[i].data, second[i].data, slot.value.data, slot.value.size()};
+  }
+  step(tensors, count);
 }
 
 }  // namespace thaw::inline v0::detail

@@ -61,7 +61,7 @@ class Parameters {
         slot.value = {block_.data + at, &context, spec.shape};
         at += padded(spec.shape.size());
       }
-      draw(spec, slot.value, Philox(seed, static_cast<std::uint64_t>(i)));
+      start(spec, slot.value, Philox(seed, static_cast<std::uint64_t>(i)));
       ++i;
       return slot.value;
     });
@@ -102,8 +102,20 @@ class Parameters {
     constexpr Index kStep = static_cast<Index>(kAlignment / sizeof(R));
     return (n + kStep - 1) / kStep * kStep;
   }
-  static void draw(const Spec& spec, const A& to, Philox rng) {
-    for (R& x : to) {
+  // Drawn on the host, so that they are the same wherever a model is trained.
+  void start(const Spec& spec, const A& to, Philox rng) {
+    if constexpr (has_own_memory<Context>) {
+      ArenaScope scope(*context_->arena);
+      R* const numbers = context_->arena->template take<R>(to.size());
+      draw(spec, numbers, to.size(), rng);
+      B::upload(*context_, to.size(), numbers, to.data);
+    } else {
+      draw(spec, to.data, to.size(), rng);
+    }
+  }
+  static void draw(const Spec& spec, R* to, Index size, Philox rng) {
+    for (Index i = 0; i < size; ++i) {
+      R& x = to[i];
       switch (spec.init.kind) {
         case Init::Kind::constant:
           x = static_cast<R>(spec.init.scale);

@@ -28,7 +28,7 @@ class Sgd {
     for (int i = 0; i < parameters.count(); ++i) {
       auto& slot = parameters.slot(i);
       if (slot.row_table) {
-        step_rows(slot, gradients.rows[i], static_cast<R>(rate), *context.arena);
+        step_rows(slot, gradients.rows[i], static_cast<R>(rate), context);
       } else {
         const R* direction = gradients.dense[i].data;
         if (options_.momentum != 0) {
@@ -49,14 +49,20 @@ class Sgd {
   std::int64_t& steps() { return steps_; }
 
  private:
-  void step_rows(ParameterSlot<R, B>& slot, const RowGradient<R, B>* list, R rate, Arena& arena) {
-    ArenaScope scope(arena);
+  void step_rows(ParameterSlot<R, B>& slot, const RowGradient<R, B>* list, R rate, typename B::Context& context) {
+    ContextScope scope(context);
     const Index width = slot.value.shape[1];
-    const auto merged = detail::merge_rows(list, width, arena);
-    for (Index k = 0; k < merged.count; ++k) {
-      R* row = slot.value.data + merged.ids[k] * width;
-      for (Index j = 0; j < width; ++j) row[j] -= rate * merged.rows[k * width + j];
-      slot.last_step[merged.ids[k]] = static_cast<std::int32_t>(steps_);
+    if constexpr (has_own_memory<typename B::Context>) {
+      const auto merged = detail::merge_rows_on_device<R, B>(context, list, width);
+      B::add_to_rows(context, merged.count, width, merged.ids, -rate, merged.rows, slot.value.data);
+      for (Index k = 0; k < merged.count; ++k) slot.last_step[merged.ids[k]] = static_cast<std::int32_t>(steps_);
+    } else {
+      const auto merged = detail::merge_rows(list, width, *context.arena);
+      for (Index k = 0; k < merged.count; ++k) {
+        R* row = slot.value.data + merged.ids[k] * width;
+        for (Index j = 0; j < width; ++j) row[j] -= rate * merged.rows[k * width + j];
+        slot.last_step[merged.ids[k]] = static_cast<std::int32_t>(steps_);
+      }
     }
   }
 
