@@ -1,4 +1,5 @@
-# thaw_add_components(<out> <list>): the targets thaw::openmp, thaw::eigen, thaw::zlib and thaw::host.
+# thaw_add_components(<out> <list>): the targets thaw::openmp, thaw::eigen, thaw::zlib, thaw::host (these three) and
+# thaw::mpi.
 # Used by the source tree and by the installed package, so that both offer the same. <out> is empty, or says what is
 # missing and how to get it.
 function(thaw_add_component name package dependency debian out)
@@ -33,8 +34,13 @@ function(thaw_add_components out components)
       if(TARGET thaw::zlib)
         target_compile_definitions(thaw::zlib INTERFACE THAW_HAS_ZLIB=1)
       endif()
+    elseif(component STREQUAL "mpi")
+      thaw_add_component(mpi MPI MPI::MPI_CXX "libopenmpi-dev openmpi-bin" missing)
+      if(TARGET thaw::mpi)  # without the C++ bindings, which MPI itself gave up
+        target_compile_definitions(thaw::mpi INTERFACE THAW_HAS_MPI=1 OMPI_SKIP_MPICXX=1 MPICH_SKIP_MPICXX=1)
+      endif()
     elseif(NOT component STREQUAL "host")
-      set(missing "there is no component '${component}'; the components are openmp, eigen, zlib and host")
+      set(missing "there is no component '${component}'; the components are openmp, eigen, zlib, host and mpi")
     endif()
   endforeach()
   if("host" IN_LIST components AND NOT missing AND NOT TARGET thaw::host)

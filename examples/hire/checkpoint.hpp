@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hire/trainer.hpp"
+#include "thaw/distributed/agreement.hpp"
 #include "thaw/file/checkpoint.hpp"
 
 namespace hire {
@@ -103,6 +104,22 @@ void each_block(Trainer& trainer, auto&& fn) {
 }
 
 }  // namespace detail
+
+// All ranks go on from what the first one holds, weights and optimiser alike; refused where their runs differ.
+inline thaw::Result<thaw::Done> follow_first_rank(Trainer& trainer, const Identity& identity) {
+  const thaw::CommunicatorRef& ranks = trainer.ranks();
+  const std::string run = identity.data + " " + identity.recipe;
+  if (auto same = thaw::require_same_text(ranks, "data or settings", {run.data(), run.size()}); !same) return same;
+  std::int64_t steps = trainer.steps();
+  auto sent = ranks.broadcast(&steps, sizeof steps, 0);
+  detail::each_block(trainer, [&](const std::string&, const thaw::Index* dims, int rank, auto* data) {
+    thaw::Index count = 1;
+    for (int d = 0; d < rank; ++d) count *= dims[d];
+    if (sent) ranks.need(ranks.broadcast(data, count * static_cast<thaw::Index>(sizeof *data), 0));
+  });
+  trainer.set_steps(steps);
+  return sent;
+}
 
 // `losses`: one for each step so far.
 inline thaw::Result<thaw::Done> save_checkpoint(const std::string& path, Trainer& trainer,

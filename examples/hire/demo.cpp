@@ -2,11 +2,13 @@
 // and writes it all into one page.
 //
 //   thaw_hire_demo --help
+//   mpirun -n 4 thaw_hire_demo --threads 1        # the ranks share the contexts of each step: docs/distributed.md
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <thread>
 
+#include "command_line/processes.hpp"
 #include "hire/inspect.hpp"
 #include "hire/model_file.hpp"
 #include "hire/options.hpp"
@@ -68,11 +70,13 @@ hire::Recipe make_recipe(const DemoOptions& o) {
 // One run of the program: everything that its parts share.
 class Demo {
  public:
-  Demo(const DemoOptions& options, hire::Task task, const hire::Recipe& recipe, int threads)
+  Demo(const DemoOptions& options, hire::Task task, const hire::Recipe& recipe, int threads,
+       const thaw::CommunicatorRef& ranks)
       : o_(options),
         task_(std::move(task)),
         recipe_(recipe),
         threads_(threads),
+        ranks_(ranks),
         known_(task_.split.train_and_validation()) {
     facts_.variant = o_.variant;
     facts_.protocol = o_.protocol;
@@ -82,13 +86,10 @@ class Demo {
 
   int run() {
     print_task();
-    if (o_.protocol == "published")
-      prepare_published();
-    else
-      prepare_leak_free();
+    if (ranks_.is_first()) o_.protocol == "published" ? prepare_published() : prepare_leak_free();
     for (int s = 0; s < o_.seeds; ++s)
       if (const int status = run_seed(o_.seed + static_cast<std::uint64_t>(s)); status != 0) return status;
-    return finish();
+    return ranks_.is_first() ? finish() : 0;
   }
 
  private:
@@ -164,7 +165,7 @@ class Demo {
   int run_seed(std::uint64_t seed) {
     hire::Recipe recipe = recipe_;
     recipe.seed = seed;
-    model_ = hire::make_recommender(task_.data, known_, recipe, threads_);
+    model_ = hire::make_recommender(task_.data, known_, recipe, threads_, ranks_);
     facts_.parameters = thaw::parameter_count(model_.trainer->parameters().values());
     std::printf("Training variant %s, seed %llu: %s parameters, %s steps, %d threads\n", o_.variant.c_str(),
                 static_cast<unsigned long long>(seed), hire::grouped(facts_.parameters).c_str(),
@@ -177,7 +178,10 @@ class Demo {
                           is_published());
     if (lessons.empty()) return complain("too few ratings to rehearse a cold start on; give a larger data set");
     model_.start = lessons.start();
+    if (lessons.contexts_in_step() < ranks_.size())
+      return complain("a step has fewer contexts than there are processes; start fewer");
     if (const int status = train(lessons, seed); status != 0) return status;
+    if (!ranks_.is_first()) return 0;  // the first rank scores
     if (!is_published()) hire::choose_order_shares(task_.data, known_, model_);
     for (std::size_t k = 0; k < 3; ++k) {
       const auto scores = is_published() ? score_published(k) : hire::score_queries(*stages_[k], queries_[k], model_);
@@ -197,8 +201,8 @@ class Demo {
     const double start = seconds();
     const hire::Learned learned = hire::learn(
         *model_.trainer, *model_.packer,
-        [&](thaw::Index step, hire::ContextPacker& packer) { lessons.pack(step, packer); }, lessons.loss_divisor(),
-        options);
+        [&](thaw::Index step, hire::ContextPacker& packer) { lessons.pack(step, packer, ranks_); },
+        lessons.loss_divisor(), options);
     facts_.training_seconds += seconds() - start;
     if (learned.resumed_at > 0)
       std::printf("Resumed at step %lld from %s\n", static_cast<long long>(learned.resumed_at),
@@ -276,6 +280,7 @@ class Demo {
   hire::Task task_;
   hire::Recipe recipe_;
   int threads_;
+  thaw::CommunicatorRef ranks_;
   std::vector<thaw::Rating> known_;
   std::unique_ptr<hire::Stage> stages_[3];
   hire::PublishedState published_[3];
@@ -286,12 +291,7 @@ class Demo {
   hire::RunFacts facts_;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  DemoOptions options;
-  int status = 0;
-  if (!hire::read_options(argc, argv, options, status)) return status;
+int run(const DemoOptions& options, const thaw::CommunicatorRef& ranks) {
   if (options.inspect)
     return options.inspected == "ml-1m" ? hire::inspect_movielens(options.data_dir)
                                         : hire::inspect_file(options.file, demo_command(options.file));
@@ -310,6 +310,17 @@ int main(int argc, char** argv) {
     return complain(
         ("cannot create the folder " + options.out + ": " + problem.message() + "; give another --out").c_str());
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  const int threads = options.threads > 0 ? options.threads : (std::clamp)(cores, 1, 8);
-  return Demo(options, std::move(task.value()), recipe, threads).run();
+  const int threads = options.threads > 0 ? options.threads : (std::clamp)(cores / ranks.size(), 1, 8);
+  return Demo(options, std::move(task.value()), recipe, threads, ranks).run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  DemoOptions options;
+  int status = 0;
+  if (!hire::read_options(argc, argv, options, status)) return status;
+  auto processes = command_line::Processes::start();
+  if (!processes) return complain(processes.fault().text);
+  return processes.value().finish(run(options, processes.value().ranks()));
 }

@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include "hire/checkpoint.hpp"
 #include "hire/published_stage.hpp"
@@ -39,10 +40,10 @@ struct Recommender {
 };
 
 inline Recommender make_recommender(const thaw::Dataset& data, const std::vector<thaw::Rating>& known,
-                                    const Recipe& recipe, int threads) {
+                                    const Recipe& recipe, int threads, const thaw::CommunicatorRef& ranks = {}) {
   Recommender model;
   model.packer = std::make_unique<ContextPacker>(make_packer(data, known, recipe));
-  model.trainer = std::make_unique<Trainer>(plan_for(data, model.packer->levels(), recipe), recipe, threads);
+  model.trainer = std::make_unique<Trainer>(plan_for(data, model.packer->levels(), recipe), recipe, threads, ranks);
   return model;
 }
 
@@ -93,14 +94,18 @@ class Lessons {
   bool empty() const {
     return rehearsal_ == nullptr && published_rehearsal_ == nullptr && (contexts_ == nullptr || state_.users.empty());
   }
-  void pack(Index step, ContextPacker& packer) {
+  // `ranks`: this one's contexts of the step; together they are those of one process.
+  void pack(Index step, ContextPacker& packer, const thaw::CommunicatorRef& ranks = {}) {
+    const thaw::Share share = thaw::share_of(contexts_in_step(), ranks.rank(), ranks.size());
     if (rehearsal_)
-      rehearsal_->pack_step(step, packer);
+      rehearsal_->pack_step(step, share, packer);
     else if (published_rehearsal_)
-      published_rehearsal_->pack_step(step, recipe_.batch / 4, packer);  // a quarter: its contexts ask for more
+      published_rehearsal_->pack_step(step, static_cast<int>(contexts_in_step()), share, packer);
     else
-      pack_published_step(state_, *contexts_, recipe_, step, packer);
+      pack_published_step(state_, *contexts_, recipe_, step, share, packer);
   }
+  // A quarter in published rehearsals: their contexts ask for more.
+  Index contexts_in_step() const { return published_rehearsal_ ? recipe_.batch / 4 : recipe_.batch; }
   // What the network starts from; to be handed to what scores with it.
   const AffinityWeights& start() const { return start_; }
   // What to divide the loss of a step by, to get a mean squared error.
@@ -174,30 +179,38 @@ Learned learn(Trainer& trainer, ContextPacker& packer, Pack&& pack, double divis
     learned.fault = fault;
     return learned;
   };
-  if (options.resume) {
+  const thaw::CommunicatorRef& ranks = trainer.ranks();
+  const bool is_first = ranks.is_first();
+  if (options.resume && is_first) {
     const auto loaded = load_checkpoint(options.checkpoint, trainer, learned.losses, options.identity);
     if (!loaded) return fail(loaded.fault());
     learned.resumed_at = learned.checkpoint_at = trainer.steps();
   }
+  if (const auto followed = follow_first_rank(trainer, options.identity); !followed) return fail(followed.fault());
   const thaw::Index total = trainer.recipe().steps;
   learned.losses.reserve(static_cast<std::size_t>(total));
-  thaw::Progress progress({.total_steps = total, .first_step = trainer.steps(), .stream = options.stream});
+  std::optional<thaw::Progress> progress;
+  if (is_first)
+    progress.emplace(
+        thaw::ProgressOptions{.total_steps = total, .first_step = trainer.steps(), .stream = options.stream});
   thaw::InterruptGuard guard;
-  while (trainer.steps() < total && !guard.interrupted()) {
+  // A signal may reach ranks in different steps: all end after the step in which one says so.
+  const auto is_ending = [&] { return ranks.is_lone() ? guard.interrupted() : trainer.stopped(); };
+  while (trainer.steps() < total && !is_ending()) {
     pack(trainer.steps(), packer);
-    const double loss = trainer.step(packer) / divisor;
+    const double loss = trainer.step(packer, guard.interrupted()) / divisor;
     const std::string tensor = first_not_finite(trainer);
     const thaw::Index done = trainer.steps();
     if (!std::isfinite(loss) || !tensor.empty()) return fail(detail::not_finite(done, loss, tensor, learned, options));
     learned.losses.push_back(loss);
-    progress.step(done, loss);
-    const bool is_due = done == total || guard.interrupted() || done % options.checkpoint_every == 0;
-    if (options.checkpoint.empty() || !is_due) continue;
+    if (progress) progress->step(done, loss);
+    const bool is_due = done == total || is_ending() || done % options.checkpoint_every == 0;
+    if (options.checkpoint.empty() || !is_due || !is_first) continue;
     const auto saved = save_checkpoint(options.checkpoint, trainer, learned.losses, options.identity);
     if (!saved) return fail(saved.fault());
     learned.checkpoint_at = done;
   }
-  learned.signal = guard.signal_number();
+  learned.signal = guard.interrupted() ? guard.signal_number() : trainer.stopped() ? SIGTERM : 0;
   if (trainer.steps() < total) learned.ending = Ending::interrupted;
   return learned;
 }

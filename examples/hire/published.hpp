@@ -63,13 +63,13 @@ class PublishedContexts {
   std::vector<std::int32_t> own_;
 };
 
-// Fills the packer with the contexts of one training step. Contexts repeat from epoch to epoch.
+// Fills the packer with the contexts `share` of one training step. Contexts repeat from epoch to epoch.
 inline void pack_published_step(const PublishedState& state, PublishedContexts& contexts, const Recipe& recipe,
-                                Index step, ContextPacker& packer) {
+                                Index step, const thaw::Share& share, ContextPacker& packer) {
   thaw::Context& context = contexts.context;
   thaw::ContextCells& cells = contexts.cells;
   packer.clear();
-  for (int b = 0; b < recipe.batch; ++b) {
+  for (Index b = share.begin; b < share.end; ++b) {
     std::uint64_t index = static_cast<std::uint64_t>(step * recipe.batch + b);
     if (recipe.contexts_in_epoch > 0) index %= static_cast<std::uint64_t>(recipe.contexts_in_epoch);
     thaw::Philox rng = thaw::context_rng(recipe.seed, 0, index);

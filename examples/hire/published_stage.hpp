@@ -103,10 +103,10 @@ class PublishedRehearsal {
     for (const auto& scenario : scenarios_)
       contexts_.push_back(std::make_unique<PublishedContexts>(scenario->state, published_form(recipe)));
   }
-  // `batch` contexts of 32 x 32 with every hidden cell as a target.
-  void pack_step(Index step, int batch, ContextPacker& packer) {
+  // The contexts `share` of `batch` of 32 x 32 with every hidden cell as a target.
+  void pack_step(Index step, int batch, const thaw::Share& share, ContextPacker& packer) {
     packer.clear();
-    for (int b = 0; b < batch; ++b) {
+    for (Index b = share.begin; b < share.end; ++b) {
       thaw::Philox rng = thaw::context_rng(recipe_.seed, 3, static_cast<std::uint64_t>(step * batch + b));
       const std::size_t from = rng.below(static_cast<std::uint32_t>(scenarios_.size()));
       const auto& users = scenarios_[from]->state.users;

@@ -271,7 +271,8 @@ class Rehearsal {
       : recipe_(recipe), weights_(weights), batch_(static_cast<std::size_t>(recipe.batch)), cells_(batch_.size()) {
     for (const auto& stage : stages) contexts_.push_back(std::make_unique<StageContexts>(*stage, recipe));
   }
-  void pack_step(Index step, ContextPacker& packer) {
+  // The contexts `share` of a step. All are drawn, because each asked cell of the whole step weighs the same.
+  void pack_step(Index step, const thaw::Share& share, ContextPacker& packer) {
     packer.clear();
     double count = 0;
     from_.assign(batch_.size(), 0);
@@ -281,7 +282,7 @@ class Rehearsal {
       contexts_[from_[b]]->draw_training(rng, batch_[b], cells_[b]);
       for (std::size_t c = 0; c < cells_[b].rating.size(); ++c) count += is_asked(b, c) ? 1 : 0;
     }
-    for (std::size_t b = 0; b < batch_.size(); ++b) {
+    for (auto b = static_cast<std::size_t>(share.begin); b < static_cast<std::size_t>(share.end); ++b) {
       contexts_[from_[b]]->start(batch_[b], weights_, base_, numbers_);
       packer.add(batch_[b], cells_[b], &contexts_[from_[b]]->stage().statistics, base_.data(), numbers_);
       packer.add_targets(cells_[b], 1 / (std::max)(count, 1.0), [&](std::size_t c) { return is_asked(b, c); });

@@ -3,6 +3,8 @@
 //   hire::Trainer trainer(settings, recipe, /*threads*/ 2);
 //   double loss = trainer.step(packer);            // squared error, summed as the recipe's loss says
 //   trainer.predict(packer, predictions);          // (contexts, users, items)
+//
+// With several ranks (docs/distributed.md) each packs its contexts of a step, and all take the same step.
 #pragma once
 
 #include <memory>
@@ -13,6 +15,7 @@
 #include "hire/recipe.hpp"
 #include "thaw/backend/cpu_eigen.hpp"
 #include "thaw/core/growing_arena.hpp"
+#include "thaw/distributed/gradient_sum.hpp"
 #include "thaw/nn/losses.hpp"
 #include "thaw/optim/adam.hpp"
 #include "thaw/optim/clip.hpp"
@@ -38,12 +41,13 @@ class Trainer {
   using Lamb = thaw::Lookahead<thaw::Lamb<float, Backend>, float, Backend>;
   using Adam = thaw::Lookahead<thaw::Adam<float, Backend>, float, Backend>;
 
-  Trainer(const Plan& plan, const Recipe& recipe, int threads)
+  Trainer(const Plan& plan, const Recipe& recipe, int threads, const thaw::CommunicatorRef& ranks = {})
       : recipe_(recipe),
         weights_{&weight_arena_, threads},
         context_{&arena_, threads},
         parameters_(plan, weights_, recipe.seed),
         tape_(context_),
+        sum_(ranks),
         schedule_(recipe.anneal == Anneal::constant ? thaw::constant_rate(recipe.rate)
                                                     : thaw::flat_then_anneal(recipe.rate, recipe.steps, 0.7)) {
     const thaw::LookaheadOptions lookahead{
@@ -54,24 +58,28 @@ class Trainer {
       adam_ = std::make_unique<Adam>(parameters_, lookahead, thaw::AdamOptions{.decay = recipe.decay});
   }
 
-  // One step on the packed contexts; returns the loss before it.
-  double step(const ContextPacker& packer) {
+  // One step on the packed contexts; returns the loss before it, of all ranks. `stop`: this rank would like to end.
+  double step(const ContextPacker& packer, bool stop = false) {
     thaw::Scope scope(tape_);
     const Batch<float> batch = packer.batch();
     const auto net = parameters_.on(tape_);
-    const thaw::DropoutRule dropout =
-        thaw::DropoutRule::make(recipe_.dropout, thaw::Key{recipe_.seed}.fold(static_cast<std::uint64_t>(steps_)), 0);
-    const auto predicted = net(batch, dropout);
+    thaw::Key key = thaw::Key{recipe_.seed}.fold(static_cast<std::uint64_t>(steps_));
+    if (!ranks().is_first())
+      key = key.fold(static_cast<std::uint64_t>(ranks().rank()));  // contexts count from 0 in each
+    const auto predicted = net(batch, thaw::DropoutRule::make(recipe_.dropout, key, 0));
     const auto loss = thaw::weighted_squared_error(predicted, A::view(context_, packer.truth(), predicted.shape),
                                                    A::view(context_, packer.weight(), predicted.shape));
-    const auto gradients = parameters_.gradient(loss);
+    auto gradients = parameters_.gradient(loss);
+    double numbers[] = {static_cast<double>(loss.item()), stop ? 1.0 : 0.0};
+    ranks().need(sum_(parameters_, context_, gradients, numbers, 2));
+    stopped_ = numbers[1] > 0;
     if (recipe_.clip_value > 0) thaw::clip_value(gradients, recipe_.clip_value);
     if (recipe_.clip_norm > 0) thaw::clip_norm(gradients, recipe_.clip_norm);
     const double rate = schedule_.at(steps_);
     if (lamb_) lamb_->step(parameters_, gradients, rate);
     if (adam_) adam_->step(parameters_, gradients, rate);
     ++steps_;
-    return static_cast<double>(loss.item());
+    return numbers[0];
   }
 
   // Predicted ratings of every cell.
@@ -88,6 +96,9 @@ class Trainer {
 
   thaw::Parameters<Plan, float, Backend>& parameters() { return parameters_; }
   const Recipe& recipe() const { return recipe_; }
+  const thaw::CommunicatorRef& ranks() const { return sum_.ranks(); }
+  // Whether any rank asked to stop in the last step: all know it after the same one.
+  bool stopped() const { return stopped_; }
   Index steps() const { return steps_; }
   void set_steps(Index steps) {
     steps_ = steps;
@@ -109,6 +120,8 @@ class Trainer {
   Backend::Context weights_, context_;
   thaw::Parameters<Plan, float, Backend> parameters_;
   thaw::Tape<float, Backend> tape_;
+  thaw::GradientSum<float, Backend> sum_;
+  bool stopped_ = false;
   thaw::Schedule schedule_;
   std::unique_ptr<Lamb> lamb_;
   std::unique_ptr<Adam> adam_;

@@ -3,7 +3,9 @@
 //   thaw_click_stream --items 1000000 --rows 10000000
 //   thaw_click_stream --checkpoint run.checkpoint --every 1000000      # then press Ctrl-C, or kill -9
 //   thaw_click_stream --checkpoint run.checkpoint --resume             # goes on from the last whole checkpoint
-//   thaw_click_stream --compare                                        # 10,000, 100,000 and 1,000,000 items
+//   mpirun -n 4 thaw_click_stream                                      # the ranks share each batch:
+//   docs/distributed.md thaw_click_stream --compare                                        # 10,000, 100,000 and
+//   1,000,000 items
 //
 // The impressions are made up as they are read (click_stream.hpp), so no file is needed. The fingerprint at the end is
 // that of every weight and moment: a run that was stopped and resumed prints the same one as a run that was not.
@@ -15,6 +17,7 @@
 #include <memory>
 
 #include "command_line/parse.hpp"
+#include "command_line/processes.hpp"
 #include "mwuf/stream_trainer.hpp"
 #include "thaw/train/interrupt.hpp"
 
@@ -49,6 +52,7 @@ void declare(CLI::App& app, Options& o) {
       ->check(whole_number(1, kMost))
       ->needs(kept)
       ->default_str("");
+  app.add_option("--threads", o.trainer.threads, "of each process")->check(whole_number(1, 256));
   app.add_flag("--resume", o.resume, "go on from the checkpoint")->needs(kept);
   app.add_flag("--compare", o.compare, "one million impressions each of tables of 10000, 100000 and 1000000 items");
 }
@@ -70,11 +74,11 @@ struct Clock {
   std::int64_t steps = 0;
 };
 
-void timed_step(Trainer& trainer, Clock& clock) {
+void timed_step(Trainer& trainer, Clock& clock, bool stop = false) {
   const double start = seconds();
   const mwuf::ClickBatch<>& batch = trainer.make();
   const double made = seconds();
-  clock.loss += trainer.learn(batch);
+  clock.loss += trainer.learn(batch, stop);
   clock.making += made - start;
   clock.learning += seconds() - made;
   ++clock.steps;
@@ -88,13 +92,14 @@ void print(const Trainer& trainer, const Clock& clock) {
   std::fflush(stdout);
 }
 
-int run(const Options& o) {
-  Trainer trainer(o.stream, o.trainer);
-  if (o.resume) {
+int run(const Options& o, const thaw::CommunicatorRef& ranks) {
+  Trainer trainer(o.stream, o.trainer, ranks);
+  if (o.resume && ranks.is_first()) {
     const auto loaded = trainer.load(o.checkpoint);
     if (!loaded) return complain(loaded.fault().text);
     std::printf("goes on after %lld impressions\n", static_cast<long long>(trainer.rows()));
   }
+  if (const auto agreed = trainer.follow_first_rank(); !agreed) return complain(agreed.fault().text);
   std::printf("%lld parameters, batches of %lld\n", static_cast<long long>(trainer.parameter_count()),
               static_cast<long long>(o.trainer.batch));
   const thaw::InterruptGuard guard;
@@ -106,18 +111,23 @@ int run(const Options& o) {
     return saved;
   };
   const std::int64_t line = 1'000'000;
-  while (trainer.rows() < o.rows && !guard.interrupted()) {
+  // A signal may reach ranks in different steps: all end after the step in which one says so.
+  const auto is_ending = [&] { return ranks.is_lone() ? guard.interrupted() : trainer.stopped(); };
+  while (trainer.rows() < o.rows && !is_ending()) {
     const std::int64_t before = trainer.rows();
-    timed_step(trainer, clock);
+    timed_step(trainer, clock, guard.interrupted());
     if (trainer.rows() / line != before / line) print(trainer, clock), clock = {};
-    if (o.every > 0 && trainer.rows() / o.every != before / o.every)
+    if (ranks.is_first() && o.every > 0 && trainer.rows() / o.every != before / o.every)
       if (const auto saved = save(); !saved) return complain(saved.fault().text);
   }
   if (clock.steps > 0) print(trainer, clock);
-  if (!o.checkpoint.empty())
+  if (ranks.is_first() && !o.checkpoint.empty())
     if (const auto saved = save(); !saved) return complain(saved.fault().text);
-  std::printf("%s after %lld impressions, fingerprint %016llx\n", guard.interrupted() ? "stopped" : "done",
-              static_cast<long long>(trainer.rows()), static_cast<unsigned long long>(trainer.fingerprint()));
+  const std::uint64_t fingerprint = trainer.fingerprint();
+  if (const auto same = thaw::require_same_hash(ranks, "weights", fingerprint); !same)
+    return complain(same.fault().text);
+  std::printf("%s after %lld impressions, fingerprint %016llx\n", is_ending() ? "stopped" : "done",
+              static_cast<long long>(trainer.rows()), static_cast<unsigned long long>(fingerprint));
   return 0;
 }
 
@@ -154,5 +164,8 @@ int main(int count, char** words) {
   declare(app, o);
   if (!command_line::parse(app, count, words, status)) return status;
   o.trainer.seed = o.stream.seed;
-  return o.compare ? compare(o) : run(o);
+  if (o.compare) return compare(o);
+  auto processes = command_line::Processes::start();
+  if (!processes) return complain(processes.fault().text);
+  return processes.value().finish(run(o, processes.value().ranks()));
 }

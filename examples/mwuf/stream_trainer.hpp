@@ -5,6 +5,9 @@
 //   thaw::Result<thaw::Done> saved = trainer.save("run.checkpoint");       // whole, or the previous one stays
 //   thaw::Result<thaw::Done> loaded = trainer.load("run.checkpoint");      // goes on to the bit as if never stopped
 //
+//   mwuf::StreamTrainer<...> trainer(stream, options, ranks);              // several processes: docs/distributed.md
+//   auto agreed = trainer.follow_first_rank();                             // same settings, and the first one's state
+//
 // A step touches the rows of its batch and nothing else, neither weights nor moments, so that it costs the same
 // whatever the tables hold; memory is taken in the first step and not again. Not shuffled and not tested on anything
 // held out: impressions come once, and the loss of each is measured before it is learnt.
@@ -17,6 +20,8 @@
 #include "mwuf/click_stream.hpp"
 #include "mwuf/models.hpp"
 #include "mwuf/trained_network.hpp"
+#include "thaw/distributed/agreement.hpp"
+#include "thaw/distributed/gradient_sum.hpp"
 #include "thaw/file/checkpoint.hpp"
 #include "thaw/optim/table_adam.hpp"
 
@@ -33,13 +38,17 @@ struct StreamTrainerOptions {
 template <class Plan>
 class StreamTrainer {
  public:
-  StreamTrainer(const ClickStreamOptions& stream, const StreamTrainerOptions& options)
+  StreamTrainer(const ClickStreamOptions& stream, const StreamTrainerOptions& options,
+                const thaw::CommunicatorRef& ranks = {})
       : stream_options_(stream),
         options_(options),
         stream_(stream, options.batch),
         parameters_(Plan::spec(stream_.plan(), options.base), weights_, options.seed),
         tape_(context_),
-        adam_(parameters_, {.untouched = thaw::Untouched::rest}) {
+        adam_(parameters_, {.untouched = thaw::Untouched::rest}),
+        sum_(ranks) {
+    thaw::require(options.batch >= ranks.size(), "StreamTrainer: a batch of ", options.batch, " for ", ranks.size(),
+                  " processes; make it larger or start fewer");
     weights_.threads = context_.threads = options.threads;
   }
   StreamTrainer(const StreamTrainer&) = delete;
@@ -47,16 +56,46 @@ class StreamTrainer {
 
   // The next batch of the stream. Returns its mean loss before the step.
   double step() { return learn(make()); }
-  // The two halves of a step, for who wants to time them: the batch, which stays valid until the next one is made,
-  const ClickBatch<>& make() { return stream_.fill(rows_, options_.batch); }
-  // and what is learnt from it.
-  double learn(const ClickBatch<>& batch) {
+  // The two halves of a step, for who wants to time them: this rank's share of the batch, which stays valid until the
+  // next one is made,
+  const ClickBatch<>& make() {
+    const thaw::Share share = thaw::share_of(options_.batch, ranks().rank(), ranks().size());
+    return stream_.fill(rows_ + share.begin, share.size());
+  }
+  // and what all ranks learn from theirs. `stop`: this rank would like to end.
+  double learn(const ClickBatch<>& batch, bool stop = false) {
     thaw::Scope scope(tape_);
     const auto net = parameters_.on(tape_);
-    const FloatVar loss = click_loss(net.logits(batch, net.tables.item_vectors(batch)), batch);
-    adam_.step(parameters_, parameters_.gradient(loss), options_.rate);
-    rows_ += batch.rows;
-    return static_cast<double>(loss.item());
+    FloatVar loss = click_loss(net.logits(batch, net.tables.item_vectors(batch)), batch);
+    if (!ranks().is_lone())
+      loss = thaw::scale(loss, static_cast<double>(batch.rows) / static_cast<double>(options_.batch));
+    auto gradients = parameters_.gradient(loss);
+    double numbers[] = {static_cast<double>(loss.item()), stop ? 1.0 : 0.0};
+    ranks().need(sum_(parameters_, context_, gradients, numbers, 2));
+    stopped_ = numbers[1] > 0;
+    adam_.step(parameters_, gradients, options_.rate);
+    rows_ += options_.batch;
+    return numbers[0];
+  }
+  // Whether any rank asked to stop in the last step: all know it after the same one.
+  bool stopped() const { return stopped_; }
+  const thaw::CommunicatorRef& ranks() const { return sum_.ranks(); }
+  thaw::Index bytes_sent() const { return sum_.bytes_sent(); }  // by this rank in the last step
+
+  // All ranks go on from what the first one holds. Errors: ranks that were started for another run.
+  thaw::Result<thaw::Done> follow_first_rank() {
+    const std::string run = identity();
+    if (auto same = thaw::require_same_text(ranks(), "settings", {run.data(), run.size()}); !same) return same;
+    std::int64_t done[] = {rows_, adam_.steps()};
+    auto sent = ranks().broadcast(done, sizeof done, 0);
+    each_block([&](const std::string&, const Index* dims, int rank, auto* data) {
+      Index count = 1;
+      for (int d = 0; d < rank; ++d) count *= dims[d];
+      if (sent) ranks().need(ranks().broadcast(data, count * static_cast<Index>(sizeof *data), 0));
+    });
+    rows_ = done[0];
+    adam_.steps() = done[1];
+    return sent;
   }
 
   std::int64_t rows() const { return rows_; }  // seen so far
@@ -140,7 +179,9 @@ class StreamTrainer {
   thaw::Parameters<Plan, float, Backend> parameters_;
   FloatTape tape_;
   thaw::TableAdam<float, Backend> adam_;
+  thaw::GradientSum<float, Backend> sum_;
   std::int64_t rows_ = 0;
+  bool stopped_ = false;
 };
 
 }  // namespace mwuf

@@ -21,7 +21,7 @@ using thaw::Bags;
 using thaw::Index;
 
 // docs/distributed.md: the largest difference of a weight over the largest weight, after 50 steps.
-inline constexpr double kDoubleBound = 1e-12, kFloatBound = 1e-5, kContextBound = 1e-3;
+inline constexpr double kDoubleBound = 1e-12, kFloatBound = 1e-5, kContextBound = 1e-4;
 
 template <thaw::Value T>
 struct Pair {

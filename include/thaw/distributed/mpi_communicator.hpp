@@ -62,12 +62,6 @@ class MpiCommunicator {
     c.counts_.resize(static_cast<std::size_t>(4 * c.size_));
     return c;
   }
-  // Whether a starter of MPI processes started this one: how many it says there are, 0 for none.
-  static int launched() {
-    for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE"})
-      if (const char* value = std::getenv(name); value != nullptr) return std::atoi(value);
-    return std::getenv("PMIX_RANK") != nullptr ? 1 : 0;
-  }
 
   MpiCommunicator(MpiCommunicator&& other) noexcept
       : options_(other.options_),
