@@ -35,15 +35,14 @@ class T5Decoder {
   // rows a prompt in any step, and `steps` steps.
   void start(Tokens row_ids, const thaw::Segments& rows, Index beams, Index steps) {
     arena_.rewind(mark_);
-    begin(decoder_.net().embed({row_ids.data(), nullptr, static_cast<Index>(row_ids.size()), false}), rows, beams,
-          steps);
+    const A vectors = decoder_.net().embed({row_ids.data(), nullptr, static_cast<Index>(row_ids.size()), false});
+    begin(decoder_.net().encode(vectors, rows), rows, beams, steps);
   }
-  // The same for vectors (rows, d_model): token vectors with whatever was added to them. make(net, context) gives
-  // them, computed in the decoder's own arena.
+  // The same for what an encoder gave already, (rows, d_model): make(context) computes it in the decoder's own arena.
   template <class Make>
   void start_from(const Make& make, const thaw::Segments& rows, Index beams, Index steps) {
     arena_.rewind(mark_);
-    begin(make(decoder_.net(), context_), rows, beams, steps);
+    begin(make(context_), rows, beams, steps);
   }
 
   // See thaw/decode/step_model.hpp. A step is computed when its rows are looked at or continued: the last tokens of
@@ -69,9 +68,9 @@ class T5Decoder {
   thaw::Arena& arena() { return arena_; }
 
  private:
-  void begin(const A& vectors, const thaw::Segments& rows, Index beams, Index steps) {
+  void begin(const A& memory, const thaw::Segments& rows, Index beams, Index steps) {
     tokens_.clear();
-    decoder_.start(decoder_.net().encode(vectors, rows), rows, rows.count * beams, steps);
+    decoder_.start(memory, rows, rows.count * beams, steps);
   }
   void settle() {
     if (tokens_.empty()) return;

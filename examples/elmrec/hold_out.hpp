@@ -49,6 +49,25 @@ class HoldOut {
     }
     return out;
   }
+  // To choose by: known users' validation items that are known, after what training knows of them. Views into `learn`.
+  Questions validation(const thaw::ItemSequences& data, const QuestionOptions& o) const {
+    Questions out;
+    std::vector<std::int32_t> users;
+    for (std::int32_t user = 0; user < data.users(); ++user)
+      if (is_new_user[at(user)] == 0 && data.has_test(user) && is_new_item[at(data.validation(user))] == 0 &&
+          !learn.train(user).empty())
+        users.push_back(user);
+    if (o.most_users > 0 && o.most_users < static_cast<std::int32_t>(users.size())) {
+      thaw::Philox(o.seed, 0x7573657273).shuffle(users);
+      users.resize(static_cast<std::size_t>(o.most_users));
+      std::sort(users.begin(), users.end());
+    }
+    for (const std::int32_t user : users) {
+      out.list.push_back({out.list.size(), user, learn.train(user), data.validation(user)});
+      out.negatives.push_back(negatives(data, user, o, 0));
+    }
+    return out;
+  }
   // The user's last new item against other new items, after what training knows of her.
   Questions new_items(const thaw::ItemSequences& data, const QuestionOptions& o) const {
     Questions out;

@@ -110,6 +110,26 @@ class PromptWriter {
     }
     return tokenise(task, text, spans);
   }
+  // A history and nothing else, or a history, ":" and candidates: no user, as a new one has no number that says
+  // anything. Errors: neither history nor candidates.
+  thaw::Result<Prompt> write_history(Task task, std::span<const std::int32_t> history,
+                                     std::span<const std::int32_t> candidates = {}) const {
+    if (history.empty() && candidates.empty())
+      return thaw::make_fault(thaw::FaultKind::out_of_range,
+                              "prompt: no history and no candidates; an empty history needs another method");
+    std::string text;
+    std::vector<Span> spans;
+    const auto put_all = [&](std::span<const std::int32_t> items) {
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        if (i > 0) text += ' ';
+        put({Entity::Kind::item, items[i]}, number_of(items[i]), text, spans);
+      }
+    };
+    put_all(history);
+    if (!candidates.empty()) text += history.empty() ? ": " : " : ";
+    put_all(candidates);
+    return tokenise(task, text, spans);
+  }
   // What the decoder must say for an item: its number, without the end token.
   std::vector<std::int32_t> answer(std::int32_t item) const {
     return tokenizer_->encode(std::to_string(number_of(item) + 1)).ids;

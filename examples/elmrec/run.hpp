@@ -3,8 +3,8 @@
 //   elmrec::Run run(trainer, {.validate_every = 500, .checkpoint = "elmrec.run"}, direct, sequential);
 //   thaw::Result<thaw::Done> done = run.train();           // the best weights are in the trainer afterwards
 //
-// The best weights are those with the highest sum of NDCG@10 of both tasks on validation. A resumed run equals one that
-// was never stopped, bit for bit.
+// The best weights are those with the highest sum of NDCG@10 of both tasks on validation; of a model with a prior, by
+// its state alone, which is quick. A resumed run equals one that was never stopped, bit for bit.
 #pragma once
 
 #include <algorithm>
@@ -68,7 +68,9 @@ class Run {
 
  private:
   void validate(thaw::Progress& progress) {
-    const Quality direct = trainer_.direct(direct_), next = trainer_.sequential(sequential_);
+    const bool prior = trainer_.options().prior;
+    const Quality direct = prior ? trainer_.quick(direct_, Task::direct) : trainer_.direct(direct_),
+                  next = prior ? trainer_.quick(sequential_, Task::sequential) : trainer_.sequential(sequential_);
     const double value = direct.ndcg[2] + next.ndcg[2];
     if (value > best_value_) {
       const auto& block = trainer_.parameters().dense_block();
@@ -90,16 +92,17 @@ class Run {
   std::string settings() const {
     const TrainerOptions& o = trainer_.options();
     const T5Config& l = o.model.language;
-    char text[400];
+    char text[500];
     std::snprintf(
         text, sizeof text,
         "width %td, %td heads of %td, hidden %td, %d + %d blocks, %td pieces, graph %td, own %td, evidence %d, "
         "alpha %.9g, sigma %.9g, nodes %d %d, short %d, numbering %d, batch %td, candidates %zu, history %zu, "
-        "rate %.9g, steps %td, dropout %.9g, decay %.9g, seed %llu",
+        "rate %.9g, steps %td, dropout %.9g, decay %.9g, seed %llu, prior %d, text %.9g %d, negatives %td, direct %td",
         l.d_model, l.num_heads, l.d_kv, l.d_ff, l.num_layers, l.num_decoder_layers, l.vocab_size, o.model.graph_width,
         o.model.own_nodes, o.model.evidence ? 1 : 0, o.model.alpha, o.model.sigma, o.direct_nodes ? 1 : 0,
         o.sequential_nodes ? 1 : 0, o.short_items ? 1 : 0, static_cast<int>(o.numbering), o.batch, o.candidates,
-        o.history, o.rate, o.steps, o.dropout, o.decay, static_cast<unsigned long long>(o.seed));
+        o.history, o.rate, o.steps, o.dropout, o.decay, static_cast<unsigned long long>(o.seed), o.prior ? 1 : 0,
+        o.text_weight, o.sequential_text ? 1 : 0, o.negatives, o.direct_every);
     return text;
   }
 

@@ -22,12 +22,12 @@
 #include <vector>
 
 #include "elmrec/evaluation.hpp"
+#include "elmrec/shared_negatives.hpp"
 #include "thaw/autodiff/gradient.hpp"
 #include "thaw/backend/cpu_eigen.hpp"
 #include "thaw/core/growing_arena.hpp"
 #include "thaw/nn/attention.hpp"
 #include "thaw/nn/embedding.hpp"
-#include "thaw/nn/losses.hpp"
 #include "thaw/optim/adam.hpp"
 
 namespace elmrec {
@@ -263,30 +263,14 @@ class SasRec {
   V full_loss(const Net& net, const V& hidden) {
     return thaw::cross_entropy(thaw::matmul(hidden, net.items.table, thaw::Transpose::second), targets_.data());
   }
-  // The answer first, then negatives that all rows share; a row's own answer among them is masked.
   template <class Net>
   V sampled_loss(const Net& net, const V& hidden) {
-    const auto rows = static_cast<Index>(targets_.size());
-    const Index count = o_.negatives;
     thaw::Philox rng(thaw::Key{o_.seed}.fold(0x6e65676174697665).bits, static_cast<std::uint64_t>(adam_.steps()));
-    negatives_.resize(static_cast<std::size_t>(count));
-    for (std::int32_t& item : negatives_)
-      item = static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(items_)));
-    std::sort(negatives_.begin(), negatives_.end());
-    const V others = thaw::gather(net.items.table, thaw::Bags{negatives_.data(), nullptr, count, false});
-    const V own = thaw::gather(net.items.table, thaw::Bags{targets_.data(), nullptr, rows, false});
-    const A mask = A::make(context_, {rows, count});
-    Backend::fill(context_, mask.size(), 0.0f, mask.data);
-    for (Index r = 0; r < rows; ++r) {
-      const auto [first, last] =
-          std::equal_range(negatives_.begin(), negatives_.end(), targets_[static_cast<std::size_t>(r)]);
-      for (auto i = first; i != last; ++i)
-        mask[r * count + (i - negatives_.begin())] = static_cast<float>(thaw::kMasked);
-    }
-    const V right = thaw::sum_to(thaw::mul(hidden, own), {rows, 1});
-    const V wrong = thaw::add(thaw::matmul(hidden, others, thaw::Transpose::second), mask);
-    classes_.assign(static_cast<std::size_t>(rows), 0);
-    return thaw::cross_entropy(thaw::concat({right, wrong}, 1), classes_.data());
+    negatives_.draw(items_, o_.negatives, rng);
+    const V others = thaw::gather(net.items.table, negatives_.bags());
+    const V own =
+        thaw::gather(net.items.table, thaw::Bags{targets_.data(), nullptr, static_cast<Index>(targets_.size()), false});
+    return negatives_.loss(context_, hidden, own, others, targets_);
   }
 
   SasRecOptions o_;
@@ -297,7 +281,8 @@ class SasRec {
   thaw::Tape<float, Backend> tape_;
   thaw::Adam<float, Backend> adam_;
   std::int64_t epochs_ = 0;
-  std::vector<std::int32_t> targets_, rows_, negatives_, classes_;
+  SharedNegatives negatives_;
+  std::vector<std::int32_t> targets_, rows_;
 };
 
 }  // namespace elmrec

@@ -1,9 +1,10 @@
-// Trains ELMRec on item sequences and prints two tables, the model beside the methods that need no training.
+// Trains ELMRec on item sequences and prints tables, the model beside the methods that need no training.
 //
 //   thaw_elmrec_train                                                        # generated data, a minute or two
 //   thaw_elmrec_train --data amazon-beauty --minutes 60 --checkpoint elmrec.run
 //   thaw_elmrec_train --variant paper --data amazon-beauty
 //   thaw_elmrec_train --help
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -12,9 +13,10 @@
 #include "elmrec/data_options.hpp"
 #include "elmrec/learned_rivals.hpp"
 #include "elmrec/run.hpp"
+#include "elmrec/tables.hpp"
 #include "elmrec/tokenizer.hpp"
+#include "elmrec/vectors_file.hpp"
 #include "elmrec/worlds.hpp"
-#include "thaw/eval/result_table.hpp"
 
 namespace {
 
@@ -23,8 +25,8 @@ using namespace elmrec;
 enum class Vectors : std::uint8_t { none, random, lightgcn };
 
 struct Options {
-  std::string data = "generated", data_dir, tokenizer;
-  bool paper = false, leaky = false;
+  std::string data = "generated", data_dir, tokenizer, vectors_file;
+  bool paper = false, leaky = false, cold = false, parts = false;
   Vectors vectors = Vectors::lightgcn;
   TrainerOptions trainer;
   RunOptions run;
@@ -51,7 +53,7 @@ thaw::Result<std::unique_ptr<TextTokenizer>> make_tokenizer(const Options& o) {
   return std::unique_ptr<TextTokenizer>(std::make_unique<Tokenizer>(std::move(opened.value())));
 }
 
-thaw::Result<std::vector<float>> make_vectors(const Options& o, const thaw::ItemSequences& data,
+thaw::Result<std::vector<float>> make_vectors(const Options& o, const Questions& validation,
                                               const thaw::Interactions& edges, const thaw::PropagationGraph& graph) {
   const Index width = o.trainer.model.graph_width;
   if (width == 0) return std::vector<float>{};
@@ -59,74 +61,85 @@ thaw::Result<std::vector<float>> make_vectors(const Options& o, const thaw::Item
     const GraphFeatures features(graph, {.width = width, .layers = o.trainer.layers, .seed = o.trainer.seed});
     return std::vector<float>(features.all().begin(), features.all().end());
   }
-  auto trained = train_lightgcn(edges, validation_questions(data, {.most_users = o.validation_users}), o.rivals);
-  if (!trained) return trained.fault();
-  // Of length sqrt(width), as normal numbers would be.
-  std::vector<float> unit = unit_rows(trained.value(), width);
-  for (float& x : unit) x *= std::sqrt(static_cast<float>(width));
-  return unit;
+  const auto size = static_cast<std::size_t>(graph.nodes() * width);
+  if (!o.vectors_file.empty() && thaw::file_exists(o.vectors_file)) return read_vectors(o.vectors_file, size, width);
+  auto trained = train_lightgcn(edges, validation, o.rivals);
+  if (!trained || o.vectors_file.empty()) return trained;
+  if (const auto kept = write_vectors(o.vectors_file, trained.value(), width); !kept) return kept.fault();
+  return trained;
 }
 
-const std::vector<std::string> kMetrics{"HR@1", "HR@5", "HR@10", "NDCG@5", "NDCG@10"};
-std::vector<thaw::Spread> cells(const Quality& q) {
-  return {{1, q.hits[0], 0}, {1, q.hits[1], 0}, {1, q.hits[2], 0}, {1, q.ndcg[1], 0}, {1, q.ndcg[2], 0}};
-}
-
-void print_tables(const Options& o, const thaw::ItemSequences& data, const thaw::Interactions& edges,
-                  const thaw::PropagationGraph& graph, Trainer& trainer, const Questions& test) {
-  const std::string name = o.paper ? "ELMRec, paper" : "ELMRec, best", mark = o.leaky ? " [leaky graph]" : "";
-  const std::vector<std::int32_t> number = thaw::number_items(data, o.trainer.numbering, o.trainer.seed);
-  std::vector<std::int32_t> items(static_cast<std::size_t>(data.items));
-  for (std::int32_t i = 0; i < data.items; ++i) items[static_cast<std::size_t>(i)] = i;
-  thaw::ResultTable direct(data.name + ", direct: the answer among 99 negatives, %", kMetrics),
-      next(data.name + ", sequential: all items that the user does not have, %", kMetrics);
-  const auto rival = [&](const std::string& what, auto&& scorer) {
-    direct.add_row(what, cells(rank_sampled(test, scorer)));
-    next.add_row(what, cells(rank_all(test, scorer, items)));
-  };
-  rival("popularity", PopularityScorer(edges));
-  rival("largest number + 1, + 2, ...", LargestPlusOne(number));
-  rival("walks of 3 steps" + mark, WalkScorer(graph));
-  rival("walks of 3 steps, whole history" + mark, WalkScorer(graph, true));
-  direct.add_row(name + mark, cells(trainer.direct(test)));
-  next.add_row(name + mark, cells(trainer.sequential(test)));
-  std::printf("\n%s\n%s", direct.text().c_str(), next.text().c_str());
+// Trains on `learn`, then print(edges, graph, trainer).
+template <class Print>
+int train(const Options& o, const thaw::ItemSequences& learn, const Questions& validation, const Print& print) {
+  const auto tokenizer = make_tokenizer(o);
+  if (!tokenizer) return complain(tokenizer.fault());
+  const auto edges = o.leaky ? thaw::leaky_interactions(learn, o.rivals.leaky_share, o.trainer.seed)
+                             : thaw::training_interactions(learn);
+  if (!edges) return complain(edges.fault());
+  const thaw::PropagationGraph graph(edges.value());
+  const auto vectors = make_vectors(o, validation, edges.value(), graph);
+  if (!vectors) return complain(vectors.fault());
+  TrainerOptions options = o.trainer;
+  if (o.paper) options.model.own_nodes = graph.nodes();
+  Trainer trainer(learn, graph, vectors.value(), *tokenizer.value(), options);
+  std::printf("%s: %d users, %d items; %lld weights, %d pieces, trie of %d nodes\n", learn.name.c_str(), learn.users(),
+              learn.items, static_cast<long long>(trainer.parameter_count()),
+              static_cast<int>(trainer.options().model.language.vocab_size), trainer.trie().nodes());
+  std::fflush(stdout);
+  Run training(trainer, o.run, validation, validation);
+  const auto done = training.train();
+  if (!done) return complain(done.fault());
+  std::printf("best at step %lld of %lld\n", static_cast<long long>(training.best_step()),
+              static_cast<long long>(trainer.steps()));
+  print(edges.value(), graph, trainer);
+  return 0;
 }
 
 int run(const Options& o) {
   const auto read = load_sequences(o.data, o.data_dir);
   if (!read) return complain(read.fault());
   const thaw::ItemSequences& data = read.value();
-  const auto tokenizer = make_tokenizer(o);
-  if (!tokenizer) return complain(tokenizer.fault());
-  const auto edges = o.leaky ? thaw::leaky_interactions(data, o.rivals.leaky_share, o.trainer.seed)
-                             : thaw::training_interactions(data);
-  if (!edges) return complain(edges.fault());
-  const thaw::PropagationGraph graph(edges.value());
-  const auto vectors = make_vectors(o, data, edges.value(), graph);
-  if (!vectors) return complain(vectors.fault());
-  TrainerOptions options = o.trainer;
-  if (o.paper) options.model.own_nodes = graph.nodes();
-  Trainer trainer(data, graph, vectors.value(), *tokenizer.value(), options);
-  std::printf("%s: %d users, %d items; %lld weights, %d pieces, trie of %d nodes\n", data.name.c_str(), data.users(),
-              data.items, static_cast<long long>(trainer.parameter_count()),
-              static_cast<int>(trainer.options().model.language.vocab_size), trainer.trie().nodes());
-  std::fflush(stdout);
+  if (o.cold) {
+    if (o.paper || o.trainer.model.graph_width == 0)
+      return complain(thaw::make_fault(thaw::FaultKind::unsupported,
+                                       "--cold needs --variant best and --vectors lightgcn or random: nothing else "
+                                       "gives new items a vector"));
+    HoldOut held = hold_out(data, {.seed = o.trainer.seed});
+    const Questions validation = held.validation(data, {.seed = 2025, .most_users = o.validation_users});
+    return train(o, held.learn, validation, [&](const auto& edges, const auto& graph, Trainer& trainer) {
+      print_new(held, data, edges, graph, trainer, validation);
+    });
+  }
   const Questions validation = validation_questions(data, {.most_users = o.validation_users}),
                   test = test_questions(data, {.most_users = o.test_users});
-  Run training(trainer, o.run, validation, validation);
-  const auto done = training.train();
-  if (!done) return complain(done.fault());
-  std::printf("best at step %lld of %lld\n", static_cast<long long>(training.best_step()),
-              static_cast<long long>(trainer.steps()));
-  print_tables(o, data, edges.value(), graph, trainer, test);
-  return 0;
+  return train(o, data, validation, [&](const auto& edges, const auto& graph, Trainer& trainer) {
+    print_known(o.paper ? "ELMRec, paper" : "ELMRec, best", o.leaky ? " [leaky graph]" : "", data, edges, graph,
+                trainer, validation, test, o.parts);
+  });
 }
 
-// What a variant means; single options may change it afterwards.
+// What options of the variants are unless they are given.
+void set_defaults(Options& o, bool paper) {
+  TrainerOptions& t = o.trainer;
+  o.rivals.lightgcn_epochs = 20;
+  t.model.language = {
+      .d_model = 64, .d_kv = 16, .num_heads = 4, .d_ff = paper ? 256 : 128, .num_layers = 2, .num_decoder_layers = 2};
+  if (paper) return;
+  t.model.alpha = 8;
+  t.text_weight = 0.3;
+  t.sequential_text = false;
+  t.direct_every = 8;
+  t.batch = 128;
+  t.dropout = 0.3;
+  t.steps = 2000;
+}
+
+// What a variant is.
 void apply_variant(Options& o) {
   TrainerOptions& t = o.trainer;
   t.model.graph_width = o.vectors == Vectors::none || o.paper ? 0 : 64;
+  t.prior = !o.paper;
   if (!o.paper) return;
   t.model.evidence = false;
   t.direct_nodes = true;
@@ -141,6 +154,8 @@ void declare(CLI::App& app, Options& o) {
   TrainerOptions& t = o.trainer;
   app.option_defaults()->always_capture_default();
   declare_data(app, o.data, o.data_dir, o.trainer.numbering, o.leaky);
+  app.add_flag("--parts", o.parts, "a row for the number alone too: what the language model says without the prior");
+  app.add_flag("--cold", o.cold, "new users and new items instead: 10 % of both held out entirely (best)");
   app.add_option("--tokenizer", o.tokenizer, "T5's spiece.model (default: t5-tokenizer/spiece.model among the data)");
   app.add_option_function<std::string>(
          "--variant", [&o](const std::string& name) { o.paper = name == "paper"; },
@@ -158,11 +173,22 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--lightgcn-epochs", o.rivals.lightgcn_epochs, "for --vectors lightgcn")
       ->check(whole_number(1, kMost));
   app.add_option("--width", t.model.language.d_model, "of the language model")->check(whole_number(8, 4096));
+  app.add_option("--hidden", t.model.language.d_ff, "of the feed-forward layers")->check(whole_number(8, 65536));
   app.add_option("--blocks", t.model.language.num_layers, "of encoder and decoder, each")->check(whole_number(1, 24));
   app.add_option("--alpha", t.model.alpha, "what vectors of entities are multiplied with")->check(positive_number());
   app.add_option("--sigma", t.model.sigma, "of the start of the trained table (paper)")->check(positive_number());
   app.add_option("--batch", t.batch, "prompts of a step, half of each task")->check(whole_number(2, kMost));
   app.add_option("--candidates", t.candidates, "in a direct training prompt")->check(whole_number(2, 1000));
+  app.add_option("--direct-every", t.direct_every, "one prompt of so many is a direct one")
+      ->check(whole_number(1, kMost));
+  app.add_option("--text-weight", t.text_weight, "of the answers' numbers in the loss (best); 0: not learnt")
+      ->check(CLI::NonNegativeNumber);
+  app.add_flag("--sequential-text,!--no-sequential-text", t.sequential_text,
+               "learn numbers in sequential prompts too (best)");
+  app.add_option("--negatives", t.negatives, "of the prior's loss, shared by a batch (best)")
+      ->check(whole_number(1, kMost));
+  app.add_option("--history", t.history, "items of a prompt, at most")->check(whole_number(1, 200));
+  app.add_option("--decay", t.decay, "of all weights, decoupled")->check(CLI::NonNegativeNumber);
   app.add_option("--rate", t.rate, "Adam's, after warming up; falls to 0 by a cosine")->check(positive_number());
   app.add_option("--dropout", t.dropout, "of the language model")->check(CLI::Range(0.0, 0.9));
   app.add_option("--steps", t.steps, "in all")->check(whole_number(1, kMost));
@@ -172,6 +198,7 @@ void declare(CLI::App& app, Options& o) {
       ->check(whole_number(1, kMost));
   app.add_option("--test-users", o.test_users, "0: all")->check(whole_number(0, kMost));
   app.add_option("--beams", t.beams, "of the search")->check(whole_number(1, 1000));
+  app.add_option("--vectors-file", o.vectors_file, "where LightGCN's vectors are kept, and read from where it exists");
   app.add_option("--checkpoint", o.run.checkpoint, "saved at every validation, and resumed from where it exists");
   app.add_option("--seed", t.seed, "of numbering, start and samples");
   app.add_option("--threads", t.threads, "to compute with")->check(whole_number(1, 256));
@@ -181,14 +208,15 @@ void declare(CLI::App& app, Options& o) {
 
 int main(int count, char** words) {
   Options options;
-  options.trainer.model.language = {
-      .d_model = 64, .d_kv = 16, .num_heads = 4, .d_ff = 256, .num_layers = 2, .num_decoder_layers = 2};
+  const std::vector<std::string> all(words, words + count);
+  set_defaults(options, std::any_of(all.begin(), all.end(), [](const std::string& word) {
+                 return word == "paper" || word == "--variant=paper";
+               }));
   int status = 0;
   CLI::App app{"ELMRec on next-item data: a T5 that answers with numbers of items, and only with those."};
   declare(app, options);
   if (!command_line::parse(app, count, words, status)) return status;
   T5Config& language = options.trainer.model.language;
-  language.d_ff = 4 * language.d_model;
   language.d_kv = language.d_model / language.num_heads;
   language.num_decoder_layers = language.num_layers;
   options.rivals.lightgcn.seed = options.trainer.seed;

@@ -88,7 +88,7 @@ TEST_CASE("batches: evidence and rows belong to the right tokens") {
   if (!prompt) return;
   const std::vector<float> evidence{1, 2, 3, 4, 5, 6};
   const std::vector<std::int32_t> answer{7, 8};
-  builder.add(prompt.value(), evidence, answer, true, true, 100);
+  builder.add(prompt.value(), {.evidence = evidence, .answer = answer, .nodes = true, .order = true, .users = 100});
   thaw::GrowingArena arena;
   thaw::CpuEigen::Context context{&arena, 1};
   const auto batch = builder.batch(context);
