@@ -1,0 +1,12 @@
+// The checks of tests/cuda/checks_products.hpp on a GPU. One file each, because device code is slow to compile.
+#include "tests/cuda/checks_products.hpp"
+#include "tests/cuda/device_suite.hpp"
+
+namespace device_checks {
+
+void check_operations_on_device(thaw::Cuda::Context& context, Report& report) {
+  check_operations(Side<thaw::Cuda, float>{context, report});
+  check_operations(Side<thaw::Cuda, double>{context, report});
+}
+
+}  // namespace device_checks

@@ -1,0 +1,10 @@
+// The checks of tests/cuda/checks_products.hpp on the host's loops: the kernels of a GPU, without one.
+#include "tests/cuda/checks_products.hpp"
+#include "tests/cuda/host_session.hpp"
+
+TEST_CASE("grid kernels: operations, float") {
+  device_checks::hold_on_host<float>([](auto side) { device_checks::check_operations(side); });
+}
+TEST_CASE("grid kernels: operations, double") {
+  device_checks::hold_on_host<double>([](auto side) { device_checks::check_operations(side); });
+}
