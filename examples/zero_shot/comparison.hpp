@@ -165,7 +165,7 @@ class Experiment {
     const std::vector<std::string> others = thaw::split_names(o_.other);
     if (!others.empty())
       return print_interpolations<System>(split.value(), others, *networks.front(),
-                                          {.users = o_.users, .seed = o_.seed});
+                                          {.users = o_.users, .seed = o_.seed}, o_.epochs);
     TargetOptions options{.users = o_.users, .validation = o_.validation, .seed = o_.seed};
     thaw::SplitLists lists = split.value();
     if (o_.validation) ensure_validation(lists);
@@ -228,7 +228,7 @@ class Experiment {
     const Target valid(with_validation, validation);
     for (const std::string& name : thaw::split_names(o_.beside)) {
       const double start = detail::seconds();
-      const thaw::Result<Fits> fits = fit_other(name, valid, target);
+      const thaw::Result<Fits> fits = fit_other(name, valid, target, o_.epochs);
       if (!fits) return fits.fault();
       std::fprintf(stderr, "%s: %s, %.0f s\n", name.c_str(), fits.value().settings.c_str(), detail::seconds() - start);
       if (auto done = detail::add_line(target, name, fits.value().test, false, lines); !done) return done;

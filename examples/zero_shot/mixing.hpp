@@ -70,7 +70,8 @@ inline thaw::Result<thaw::Done> print_mix(const char* name, const char* other_na
 // One line for each other model, and one for popularity in place of the network.
 template <class System>
 thaw::Result<thaw::Done> print_interpolations(const thaw::SplitLists& split, const std::vector<std::string>& others,
-                                              const Network& network, const TargetOptions& options) {
+                                              const Network& network, const TargetOptions& options,
+                                              int most_epochs = 200) {
   thaw::SplitLists with_validation = split;
   ensure_validation(with_validation);
   TargetOptions validation = options;
@@ -86,7 +87,7 @@ thaw::Result<thaw::Done> print_interpolations(const thaw::SplitLists& split, con
   std::printf("%s: interpolation, Recall@20 / NDCG@20, %zu users; %s alone %.4f / %.4f\n", split.name.c_str(),
               test.users(), System::kName, alone.value().mean("Recall@20"), alone.value().mean("NDCG@20"));
   for (const std::string& name : others) {
-    const thaw::Result<Fits> other = fit_other(name, valid, test);
+    const thaw::Result<Fits> other = fit_other(name, valid, test, most_epochs);
     if (!other) return other.fault();
     if (!other.value().settings.empty())
       std::printf("  %s: %s by validation\n", name.c_str(), other.value().settings.c_str());

@@ -8,6 +8,7 @@
 // here. Tuned models of their own trainers may do better; these are searches of minutes.
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -111,7 +112,7 @@ inline thaw::Result<Fits> best_ials(const Target& valid, const Target& test) {
 
 // How long to train: `start(graph)` gives a session with advance(epochs) and snapshot().
 struct Search {
-  int every = 10, most = 200, patience = 3;
+  int every = 10, most = 200, patience = 3;  // epochs; the last in evaluations without a gain
 };
 struct Found {
   Ask ask;
@@ -121,8 +122,10 @@ struct Found {
 template <class Session>
 thaw::Result<Found> search_epochs(Session& session, const Target& valid, const Search& search) {
   Found best;
-  for (int epochs = search.every; epochs <= search.most; epochs += search.every) {
-    session.advance(search.every);
+  for (int epochs = 0; epochs < search.most;) {
+    const int some = (std::min)(search.every, search.most - epochs);
+    session.advance(some);
+    epochs += some;
     const Ask ask = session.snapshot();
     const auto ndcg = ndcg_of(valid, ask);
     if (!ndcg) return ndcg.fault();
@@ -210,8 +213,9 @@ thaw::Result<Fits> fit_epochs(const Target& valid, const Target& test, const std
 
 }  // namespace detail
 
-// Errors: a name that is not known, and whatever the fit says.
-inline thaw::Result<Fits> fit_other(const std::string& name, const Target& valid, const Target& test) {
+// `most_epochs`: of LightGCN and BPR-MF. Errors: a name that is not known, and whatever the fit says.
+inline thaw::Result<Fits> fit_other(const std::string& name, const Target& valid, const Target& test,
+                                    int most_epochs = 200) {
   using thaw::RatingGraph;
   if (name == "popularity")
     return detail::fit_both(valid, test, [](const RatingGraph& graph) -> thaw::Result<Ask> {
@@ -226,11 +230,11 @@ inline thaw::Result<Fits> fit_other(const std::string& name, const Target& valid
   if (name == "ease") return detail::best_ease(valid, test);
   if (name == "ials") return detail::best_ials(valid, test);
   if (name == "lightgcn")
-    return detail::fit_epochs(valid, test, {5e-3}, {10, 200, 3}, "%g epochs",
+    return detail::fit_epochs(valid, test, {5e-3}, {10, most_epochs, 3}, "%g epochs",
                               [](const RatingGraph& graph, double) { return detail::LightGcnSession::make(graph); });
   if (name == "bpr-mf")
     return detail::fit_epochs(
-        valid, test, {0.003, 0.01, 0.03}, {20, 200, 2}, "%g epochs, decay %g",
+        valid, test, {0.003, 0.01, 0.03}, {20, most_epochs, 2}, "%g epochs, decay %g",
         [](const RatingGraph& graph, double decay) { return detail::BprMfSession::make(graph, decay); });
   return thaw::make_fault(thaw::FaultKind::not_found, name.c_str(),
                           ": no such model; there are popularity, item-knn, p3alpha, ease, ials, bpr-mf, lightgcn");

@@ -42,6 +42,9 @@ void declare(CLI::App& app, TrainOptions& o, std::string& sources, std::string& 
   app.add_option("--beside", o.beside, "lines of these too, tuned on validation items: ials, bpr-mf, ease, lightgcn");
   app.add_option("--interpolate", o.other,
                  "mix with these, weight by validation: p3alpha, item-knn and those of --beside");
+  app.add_option("--epochs", o.epochs, "of LightGCN and BPR-MF at most; validation chooses how many")
+      ->check(whole_number(1, 100'000))
+      ->capture_default_str();
   app.add_flag("--validation", o.validation, "ask for validation items, from the training items alone: for choices");
   app.add_flag("--cold", o.cold, "users with 0, 1, 2, 3 and 5 items");
   app.add_flag("--cold-items", o.cold_items, "new items with 0, 1, 2, 3 and 5 interactions");

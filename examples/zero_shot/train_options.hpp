@@ -12,7 +12,7 @@ namespace zero_shot {
 struct TrainOptions {
   std::vector<std::string> sources, targets;
   std::string variant = "best", folder, save, load, other, beside, rows;
-  int users = 1000, supervised = 0, steps = 0, seeds = 1;
+  int users = 1000, supervised = 0, steps = 0, seeds = 1, epochs = 200;
   std::int32_t ease_items = 5000;
   std::uint64_t seed = 1;
   bool cold = false, cold_items = false, validation = false;
