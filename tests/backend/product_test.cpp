@@ -175,6 +175,49 @@ TEST_CASE("product crosses its blocks of the inner size and of the columns") {
   }
 }
 
+// B by column and few rows: dot products instead of packing, and just above their limits not.
+TEST_CASE_TEMPLATE("few rows times a matrix stored by column", Real, float, double) {
+  Random random;
+  for (Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    if (isa > detect_isa()) continue;
+    for (Index rows : {2, 3, 5, 16, 20, 63, 64, 65})
+      for (Index columns : {127, 128, 131, 270})
+        for (Index inner : {255, 256, 263, 700}) {
+          ProductShape s = row_major_product(rows, columns, inner);
+          s.b_inner_stride = 1, s.b_column_stride = inner + random.below(2) * 5;
+          s.a_row_stride += random.below(2) * 3;
+          s.c_row_stride += random.below(2) * 2;
+          s.accumulate = random.below(2) == 0;
+          CHECK(error_of<Real>(isa, s, random, random.below(2) == 0, 1 + static_cast<int>(random.below(2))) < 1);
+        }
+  }
+}
+
+TEST_CASE("products of transformers have the same numbers for any number of threads") {
+  struct Sizes {
+    Index rows, columns, inner;
+  };
+  for (const Sizes& z : {Sizes{20, 512, 512}, {64, 256, 1030}, {65, 256, 512}, {100, 2048, 300}, {513, 300, 260}})
+    for (int layout = 0; layout < 3; ++layout) {
+      ProductShape s = row_major_product(z.rows, z.columns, z.inner);
+      if (layout == 1) s.b_inner_stride = 1, s.b_column_stride = z.inner;
+      if (layout == 2) s.a_row_stride = 1, s.a_inner_stride = z.rows;
+      Random random;
+      const Operands<float> operands(s, random);
+      std::vector<float> alone = operands.c;
+      std::vector<char> scratch(product_scratch_bytes<float>(s));
+      product(detect_isa(), s, operands.a.data(), operands.b.data(), alone.data(), operands.bias.data(),
+              scratch.data());
+      for (int threads : {2, 3, 5}) {
+        std::vector<float> shared = operands.c;
+        scratch.resize(product_scratch_bytes<float>(s, threads));
+        product_threads(detect_isa(), s, operands.a.data(), operands.b.data(), shared.data(), operands.bias.data(),
+                        threads, scratch.data());
+        CHECK(shared == alone);
+      }
+    }
+}
+
 TEST_CASE("an empty inner size leaves zero, the bias, or what was there") {
   for (Isa isa : sets_of_this_machine())
     for (Index rows : {1, 7})

@@ -13,6 +13,8 @@
 
 #define THAW_KERNEL_FILE "thaw/backend/kernels/product_tiles.hpp"
 #include "thaw/backend/kernels/for_each_isa.hpp"
+#define THAW_KERNEL_FILE "thaw/backend/kernels/product_dots.hpp"
+#include "thaw/backend/kernels/for_each_isa.hpp"
 
 namespace thaw::inline v0 {
 
@@ -58,19 +60,43 @@ std::size_t product_scratch_bytes(const ProductShape& shape, int threads = 1) {
   return bytes;
 }
 
+namespace detail {
+
+// Without a look at whether dot products would do.
+template <class Real>
+inline void product_packed(Isa isa, const ProductShape& s, const Real* a, const Real* b, Real* c, const Real* bias,
+                           void* scratch) {
+  Real* space = align_up<Real>(scratch);
+#if THAW_X86_KERNELS
+  if (isa == Isa::avx512) return avx512::product_serial(s, a, b, c, bias, space);
+  if (isa == Isa::avx2) return avx2::product_serial(s, a, b, c, bias, space);
+#endif
+  (void)isa;
+  portable::product_serial(s, a, b, c, bias, space);
+}
+
+template <class Real>
+inline void product_dots(Isa isa, const ProductShape& s, const Real* a, const Real* b, Real* c, const Real* bias,
+                         void* scratch) {
+  Real* space = align_up<Real>(scratch);
+#if THAW_X86_KERNELS
+  if (isa == Isa::avx512) return avx512::product_dots(s, a, b, c, bias, space);
+  if (isa == Isa::avx2) return avx2::product_dots(s, a, b, c, bias, space);
+#endif
+  (void)isa;
+  portable::product_dots(s, a, b, c, bias, space);
+}
+
+}  // namespace detail
+
 // C[b] (rows, columns) = A[b] (rows, inner) x B[b] (inner, columns), plus what `shape.accumulate` and `bias`
 // (columns, may be null) ask for. `scratch` may be unaligned.
 template <class Real>
 inline void product(Isa isa, const ProductShape& shape, const Real* a, const Real* b, Real* c, const Real* bias,
                     void* scratch) {
-  Real* space = detail::align_up<Real>(scratch);
   const ProductShape s = detail::collapse_batch(shape);
-#if THAW_X86_KERNELS
-  if (isa == Isa::avx512) return detail::avx512::product_serial(s, a, b, c, bias, space);
-  if (isa == Isa::avx2) return detail::avx2::product_serial(s, a, b, c, bias, space);
-#endif
-  (void)isa;
-  detail::portable::product_serial(s, a, b, c, bias, space);
+  if (detail::dots_fit(s)) return detail::product_dots(isa, s, a, b, c, bias, scratch);
+  detail::product_packed(isa, s, a, b, c, bias, scratch);
 }
 
 namespace detail {
@@ -83,25 +109,29 @@ void product_part(Isa isa, ProductSplit split, const ProductShape& s, const Real
   if (split == ProductSplit::batch) {
     const Index begin = s.batch * t / threads, end = s.batch * (t + 1) / threads;
     part.batch = end - begin;
-    product(isa, part, a + begin * s.a_batch_stride, b + begin * s.b_batch_stride, c + begin * s.c_batch_stride, bias,
-            space);
+    product_packed(isa, part, a + begin * s.a_batch_stride, b + begin * s.b_batch_stride, c + begin * s.c_batch_stride,
+                   bias, space);
   } else if (split == ProductSplit::rows) {
     const Index begin = s.rows * t / threads, end = s.rows * (t + 1) / threads;
     part.rows = end - begin;
-    product(isa, part, a + begin * s.a_row_stride, b, c + begin * s.c_row_stride, bias, space);
+    product_packed(isa, part, a + begin * s.a_row_stride, b, c + begin * s.c_row_stride, bias, space);
   } else if (split == ProductSplit::columns) {
     const Index lines = (s.columns + 15) / 16;
     const Index begin = (std::min)(s.columns, lines * t / threads * 16);
     const Index end = (std::min)(s.columns, lines * (t + 1) / threads * 16);
     part.columns = end - begin;
-    product(isa, part, a, b + begin * s.b_column_stride, c + begin, bias == nullptr ? nullptr : bias + begin, space);
+    const Real *right = b + begin * s.b_column_stride, *extra = bias == nullptr ? nullptr : bias + begin;
+    if (dots_fit(s))
+      product_dots(isa, part, a, right, c + begin, extra, space);
+    else
+      product_packed(isa, part, a, right, c + begin, extra, space);
   } else {
     const Index begin = s.inner * t / threads, end = s.inner * (t + 1) / threads;
     part.inner = end - begin;
     part.c_row_stride = s.columns;
     part.accumulate = false;
-    product(isa, part, a + begin * s.a_inner_stride, b + begin * s.b_inner_stride, partial + t * s.rows * s.columns,
-            static_cast<const Real*>(nullptr), space);
+    product_packed(isa, part, a + begin * s.a_inner_stride, b + begin * s.b_inner_stride,
+                   partial + t * s.rows * s.columns, static_cast<const Real*>(nullptr), space);
   }
 }
 

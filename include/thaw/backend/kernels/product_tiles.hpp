@@ -36,6 +36,13 @@ THAW_KERNEL void tile(const TileJob& job, const Real* a, const Real* b, Real* c,
   const Real* group[kGroups];
   THAW_UNROLL
   for (int g = 0; g < kGroups; ++g) group[g] = a + 3 * g * a_row;
+  if (job.inner >= 64) {  // C is needed last and fetched first
+    THAW_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      THAW_UNROLL
+      for (int j = 0; j < kVectors; ++j) __builtin_prefetch(c + r * job.c_row + j * kLanes, 1, 3);
+    }
+  }
   for (Index k = job.inner; k > 0; --k) {
     Vector right[kVectors];
     THAW_UNROLL
@@ -370,13 +377,20 @@ inline constexpr Index kPackedRows = 16;  // between rows of a packed tile of A
 template <class Real>
 THAW_KERNEL void pack_rows(const ProductShape& s, const Real* a, Index rows, Index depth, Real* to) {
   constexpr Index kLanes = Lanes<Real>::kCount;
-  const Index line = s.a_row_stride;
+  const Index line = s.a_row_stride, step = s.a_inner_stride;
   for (Index r = 0; r < rows; r += kLanes) {
     const Index count = (std::min)(kLanes, rows - r);
-    if (s.a_inner_stride == 1)
+    if (step == 1) {
       pack_lines(a + r * line, line, count, depth, to + r, kPackedRows);
-    else
-      pack_scattered(a + r * line, line, s.a_inner_stride, count, depth, to + r, kPackedRows);
+    } else if (line == 1) {
+      for (Index k = 0; k < depth; ++k) {
+        typename Lanes<Real>::Vector v;
+        load_part(v, a + r + k * step, count);
+        store(to + r + k * kPackedRows, v);
+      }
+    } else {
+      pack_scattered(a + r * line, line, step, count, depth, to + r, kPackedRows);
+    }
   }
 }
 
@@ -390,12 +404,15 @@ template <class Real>
 THAW_KERNEL Plan make_plan(const ProductShape& s) {
   constexpr Index kLanes = Lanes<Real>::kCount;
   const bool slow_tail = THAW_KERNEL_BYTES != 64 && s.columns % kLanes != 0;
-  const Index a_bytes = s.a_row_stride * static_cast<Index>(sizeof(Real));
+  const bool wide = s.columns >= 4 * kLanes;
+  // Lines of A a multiple of 2 KiB apart would share a few sets of the first-level cache.
+  const auto collide = [](Index stride) { return stride * static_cast<Index>(sizeof(Real)) % 2048 == 0; };
   Plan plan;
   plan.pack_b = s.b_column_stride != 1 || s.rows > 64 || (slow_tail && s.rows > 1);
-  // Rows of A a multiple of 2 KiB apart would share a few sets of the first-level cache.
-  plan.pack_a = s.columns > 2 * kLanes && s.a_row_stride != 1 &&
-                (s.a_inner_stride != 1 || (a_bytes % 2048 == 0 && s.columns >= 4 * kLanes));
+  if (s.a_row_stride == 1)
+    plan.pack_a = wide && collide(s.a_inner_stride);
+  else
+    plan.pack_a = s.columns > 2 * kLanes && (s.a_inner_stride != 1 || (wide && collide(s.a_row_stride)));
   return plan;
 }
 

@@ -37,10 +37,28 @@ inline constexpr Index kInner = 256;
 inline constexpr Index kColumns = 512;
 inline constexpr Index kPadding = 64;       // packed panels are filled up to whole registers
 inline constexpr Index kRowsOfTile = 16;    // at least the rows of any tile
+inline constexpr Index kDotInner = 512;     // of dot products: a few columns and rows stay in the first-level cache
+inline constexpr Index kDotRows = 64;       // at most, for packing not to pay
+inline constexpr Index kDotPadding = 16;    // between rows of A, so that they do not share sets of the cache
 inline constexpr double kThreadWork = 1e6;  // operations below which a second thread costs more than it brings
 }  // namespace product_blocks
 
 enum class ProductSplit : std::uint8_t { none, batch, rows, columns, inner };
+
+// Few rows times a matrix that is stored by column: see product_dots.hpp.
+inline bool dots_fit(const ProductShape& s) {
+  return s.batch == 1 && s.rows > 1 && s.rows <= product_blocks::kDotRows && s.columns >= 128 && s.inner >= 256 &&
+         s.a_inner_stride == 1 && s.b_inner_stride == 1 && s.b_column_stride > 1;
+}
+
+// Whether threads that share the columns have less to pack than threads that share the rows. With shared rows each
+// packs all of B, which comes from farther away than A; with shared columns each packs all of A, once a block of
+// columns.
+inline bool columns_pack_less(const ProductShape& s, int threads) {
+  const auto blocks = [](Index columns) { return (columns + product_blocks::kColumns - 1) / product_blocks::kColumns; };
+  const Index part = s.columns / threads;
+  return part >= 128 && s.rows * blocks(part) + 2 * part < s.rows / threads * blocks(s.columns) + 2 * s.columns;
+}
 
 inline ProductSplit product_split(const ProductShape& s, int threads) {
 #if defined(_OPENMP)
@@ -51,6 +69,8 @@ inline ProductSplit product_split(const ProductShape& s, int threads) {
   if (s.batch > 1) return ProductSplit::none;
   const Index larger = (std::max)(s.rows, s.columns);
   if (s.inner >= 8 * larger && s.inner >= 512 * threads) return ProductSplit::inner;
+  if (dots_fit(s)) return ProductSplit::columns;
+  if (columns_pack_less(s, threads)) return ProductSplit::columns;
   if (s.rows >= 12 * threads && 4 * s.rows >= s.columns) return ProductSplit::rows;
   if (s.columns >= 32 * threads) return ProductSplit::columns;
   if (s.rows >= 4 * threads) return ProductSplit::rows;
