@@ -1,6 +1,7 @@
 // Checks of training: start values, dropout masks, optimisers, clipping, models that move between host and device.
 #pragma once
 
+#include "tests/cuda/checks_graph.hpp"
 #include "tests/cuda/report.hpp"
 #include "thaw/backend/cuda/transfer.hpp"
 #include "thaw/nn/embedding.hpp"
@@ -145,6 +146,7 @@ template <class B, class R>
 void check_training(Side<B, R> side) {
   check_optimizers(side);
   check_exact(side);
+  check_graph(side);
 }
 
 }  // namespace device_checks

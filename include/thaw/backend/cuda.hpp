@@ -34,7 +34,7 @@ class CudaSession {
       return detail::no_memory(options.reserve, "device memory");
     session.parts_->memory.reserve(options.reserve);
     session.parts_->context = {&session.parts_->arena, &session.parts_->memory, &session.parts_->device};
-    return session;
+    return Result<CudaSession>(std::move(session));
   }
   CudaSession(CudaSession&& other) noexcept : parts_(std::exchange(other.parts_, nullptr)) {}
   CudaSession(const CudaSession&) = delete;

@@ -1,0 +1,13 @@
+// The cases of the timings on a GPU; cuda_bench.cu runs those that are named.
+#pragma once
+
+#include "thaw/backend/cuda.hpp"
+
+namespace bench {
+
+void time_kernels(thaw::CudaSession& session);  // single kernels beside the bandwidth and the arithmetic of the device
+void time_hire(thaw::CudaSession& session);     // a training step of HIRE
+void time_propagation(thaw::CudaSession& session);  // a training step of LightGCN at Gowalla's size
+void time_t5(thaw::CudaSession& session);           // a training step of T5-small
+
+}  // namespace bench

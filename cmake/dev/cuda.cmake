@@ -1,0 +1,35 @@
+# The device programs: the suite of checks on a GPU, and its timings. Only with -DTHAW_CUDA=ON (cmake --preset cuda);
+# the library itself needs nothing of this.
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  find_program(THAW_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda /opt/cuda PATH_SUFFIXES bin)
+  mark_as_advanced(THAW_NVCC)
+  if(NOT THAW_NVCC)
+    message(FATAL_ERROR "THAW_CUDA needs nvcc of CUDA 12.4 or later; set CUDACXX to it, or CUDA_HOME to its toolkit")
+  endif()
+  set(CMAKE_CUDA_COMPILER "${THAW_NVCC}")
+endif()
+if(NOT CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 80 90)
+endif()
+enable_language(CUDA)
+find_package(CUDAToolkit REQUIRED)
+
+# thaw_add_cuda_program(<name> <sources>...)
+function(thaw_add_cuda_program name)
+  add_executable(${name} ${ARGN})
+  # Not CUDA_STANDARD: CMake 3.25 does not know that nvcc has C++20.
+  target_compile_options(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall>")
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/bench")
+  target_link_libraries(${name} PRIVATE thaw_examples CUDA::cublas)
+endfunction()
+
+file(GLOB suite CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cuda/device_*.cu")
+thaw_add_cuda_program(thaw_cuda_suite ${suite})
+file(GLOB timings CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/cuda/*.cu")
+if(timings)
+  thaw_add_cuda_program(thaw_cuda_bench ${timings})
+endif()
+
+enable_testing()
+add_test(NAME cuda COMMAND thaw_cuda_suite)
+set_tests_properties(cuda PROPERTIES SKIP_RETURN_CODE 77 LABELS quick TIMEOUT 600)
