@@ -70,7 +70,7 @@ double resident() {
 }
 
 struct Clock {
-  double making = 0, learning = 0, loss = 0;
+  double making = 0, learning = 0, exchanging = 0, sent = 0, loss = 0;
   std::int64_t steps = 0;
 };
 
@@ -81,6 +81,8 @@ void timed_step(Trainer& trainer, Clock& clock, bool stop = false) {
   clock.loss += trainer.learn(batch, stop);
   clock.making += made - start;
   clock.learning += seconds() - made;
+  clock.exchanging += trainer.exchange_seconds();
+  clock.sent += static_cast<double>(trainer.bytes_sent());
   ++clock.steps;
 }
 
@@ -89,6 +91,9 @@ void print(const Trainer& trainer, const Clock& clock) {
   std::printf("%11lld impressions  loss %.4f  %7.1f us a step, %7.1f more to make its impressions  %7.1f MiB\n",
               static_cast<long long>(trainer.rows()), clock.loss / steps, 1e6 * clock.learning / steps,
               1e6 * clock.making / steps, resident());
+  if (!trainer.ranks().is_lone())
+    std::printf("            of a step %7.1f us exchanging gradients; %.1f KiB sent by a process\n",
+                1e6 * clock.exchanging / steps, clock.sent / steps / 1024);
   std::fflush(stdout);
 }
 

@@ -13,6 +13,7 @@
 // held out: impressions come once, and the loss of each is measured before it is learnt.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -71,7 +72,9 @@ class StreamTrainer {
       loss = thaw::scale(loss, static_cast<double>(batch.rows) / static_cast<double>(options_.batch));
     auto gradients = parameters_.gradient(loss);
     double numbers[] = {static_cast<double>(loss.item()), stop ? 1.0 : 0.0};
+    const auto start = std::chrono::steady_clock::now();
     ranks().need(sum_(parameters_, context_, gradients, numbers, 2));
+    exchanging_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     stopped_ = numbers[1] > 0;
     adam_.step(parameters_, gradients, options_.rate);
     rows_ += options_.batch;
@@ -80,7 +83,9 @@ class StreamTrainer {
   // Whether any rank asked to stop in the last step: all know it after the same one.
   bool stopped() const { return stopped_; }
   const thaw::CommunicatorRef& ranks() const { return sum_.ranks(); }
-  thaw::Index bytes_sent() const { return sum_.bytes_sent(); }  // by this rank in the last step
+  // Of this rank in the last step: bytes of gradients sent, and seconds to exchange them, waiting for others included.
+  thaw::Index bytes_sent() const { return sum_.bytes_sent(); }
+  double exchange_seconds() const { return exchanging_; }
 
   // All ranks go on from what the first one holds. Errors: ranks that were started for another run.
   thaw::Result<thaw::Done> follow_first_rank() {
@@ -181,6 +186,7 @@ class StreamTrainer {
   thaw::TableAdam<float, Backend> adam_;
   thaw::GradientSum<float, Backend> sum_;
   std::int64_t rows_ = 0;
+  double exchanging_ = 0;
   bool stopped_ = false;
 };
 

@@ -20,8 +20,9 @@ namespace distributed_test {
 using thaw::Bags;
 using thaw::Index;
 
-// docs/distributed.md: the largest difference of a weight over the largest weight, after 50 steps.
-inline constexpr double kDoubleBound = 1e-12, kFloatBound = 1e-5, kContextBound = 1e-4;
+// docs/distributed.md: the largest difference of a weight over the largest weight, after 50 steps; of this model, and
+// of whole trainers.
+inline constexpr double kDoubleBound = 1e-12, kFloatBound = 1e-5, kTrainerBound = 1e-4;
 
 template <thaw::Value T>
 struct Pair {

@@ -60,7 +60,7 @@ class MpiCommunicator {
     MPI_Comm_rank(c.comm_, &c.rank_);
     MPI_Comm_size(c.comm_, &c.size_);
     c.counts_.resize(static_cast<std::size_t>(4 * c.size_));
-    return c;
+    return Result<MpiCommunicator>(std::move(c));
   }
 
   MpiCommunicator(MpiCommunicator&& other) noexcept

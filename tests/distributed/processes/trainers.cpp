@@ -143,7 +143,7 @@ TEST_CASE("stream of clicks: one process within the bound, equal bits from run t
   const std::vector<double> there = stream_losses(alone, 50), here = stream_losses(together, 50);
   const double off = difference(widened(stream_weights(alone)), widened(stream_weights(together)));
   if (ranks().is_first()) MESSAGE("50 steps, off by ", off, "; loss ", here[49], ", alone ", there[49]);
-  CHECK(off < kFloatBound);
+  CHECK(off < kTrainerBound);
   for (std::size_t s = 0; s < 50; ++s) CHECK(here[s] == doctest::Approx(there[s]).epsilon(1e-5));
   CHECK(same_everywhere(stream_weights(together)));
   CHECK(stream_losses(again, 50) == here);
@@ -167,7 +167,7 @@ TEST_CASE("stream of clicks: a checkpoint of the first rank is gone on from by a
   Stream alone = stream_trainer({});
   CHECK(alone.load(file.path).ok());
   stream_losses(alone, 18);
-  CHECK(difference(widened(stream_weights(alone)), widened(stream_weights(whole))) < kFloatBound);
+  CHECK(difference(widened(stream_weights(alone)), widened(stream_weights(whole))) < kTrainerBound);
   // One rank would like to end: all know after the same step.
   second.learn(second.make(), /*stop*/ ranks().rank() == 1);
   CHECK(second.stopped());
@@ -184,8 +184,8 @@ TEST_CASE("contexts: one process within the bound, equal bits from run to run, d
     const double off = difference(alone.weights_that_count(), together.weights_that_count());
     const double predictions = difference(alone.predictions(), together.predictions());
     if (ranks().is_first()) MESSAGE("50 steps, weights off by ", off, ", predictions by ", predictions);
-    CHECK(off < kContextBound);
-    CHECK(predictions < kContextBound);
+    CHECK(off < kTrainerBound);
+    CHECK(predictions < kTrainerBound);
     CHECK(here.losses.size() == there.losses.size());
     for (std::size_t s = 0; s < 50; ++s) CHECK(here.losses[s] == doctest::Approx(there.losses[s]).epsilon(1e-5));
     Training first(recipe_of(kind, 0.1), ranks()), second(recipe_of(kind, 0.1), ranks());
