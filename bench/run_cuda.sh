@@ -49,7 +49,7 @@ compile() {
   # shellcheck disable=SC2016
   (cd "$root" && ls tests/cuda/device_*.cu bench/cuda/*.cu) | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 sh -c '
     object=$build/objects/$(basename "$1" .cu).o
-    "$nvcc" -std=c++20 -O2 -lineinfo -gencode "arch=compute_$arch,code=sm_$arch" -I"$root/include" -I"$root/examples" \
+    "$nvcc" -std=c++20 -O2 -lineinfo -Werror cross-execution-space-call -gencode "arch=compute_$arch,code=sm_$arch" -I"$root/include" -I"$root/examples" \
       -I"$root/bench" -I"$root" -c "$root/$1" -o "$object" || { echo "run_cuda: $1 does not compile" >&2; exit 255; }
   ' compile >"$results/build.log" 2>&1 || { cat "$results/build.log" >&2; exit 1; }
   link thaw_cuda_suite tests/cuda/device_*.cu

@@ -18,7 +18,7 @@ find_package(CUDAToolkit REQUIRED)
 function(thaw_add_cuda_program name)
   add_executable(${name} ${ARGN})
   # Not CUDA_STANDARD: CMake 3.25 does not know that nvcc has C++20.
-  target_compile_options(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall>")
+  target_compile_options(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Werror;cross-execution-space-call;-Xcompiler=-Wall>")
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/bench")
   target_link_libraries(${name} PRIVATE thaw_examples CUDA::cublas)
 endfunction()

@@ -20,19 +20,22 @@ inline hire::Settings tiny_hire() {
   return s;
 }
 
+namespace tiny_ids {
+inline constexpr std::int32_t kUser0[] = {0, 2, 1}, kUser1[] = {1, 0, 1};
+inline constexpr std::int32_t kItem0[] = {1, 0, 2, 3, 2}, kItem0Offsets[] = {0, 1, 3, 4, 5}, kItem1[] = {2, 0, 1, 1};
+inline constexpr std::int32_t kLevels[] = {-1, 1, -1, -1, -1, 2, -1, -1, -1, -1, -1, -1};
+}  // namespace tiny_ids
+
 // One context of three users and four items; of the ratings only those of the second item are shown.
 template <class R>
 hire::Batch<R> tiny_hire_batch() {
-  static const std::int32_t user0[] = {0, 2, 1}, user1[] = {1, 0, 1};
-  static const std::int32_t item0[] = {1, 0, 2, 3, 2}, item0_offsets[] = {0, 1, 3, 4, 5}, item1[] = {2, 0, 1, 1};
-  static const std::int32_t levels[] = {-1, 1, -1, -1, -1, 2, -1, -1, -1, -1, -1, -1};
   hire::Batch<R> batch;
   batch.contexts = 1, batch.users = 3, batch.items = 4;
-  batch.user[0] = {user0, nullptr, 3};
-  batch.user[1] = {user1, nullptr, 3};
-  batch.item[0] = {item0, item0_offsets, 4, true};
-  batch.item[1] = {item1, nullptr, 4};
-  batch.rating = {levels, nullptr, 12};
+  batch.user[0] = {tiny_ids::kUser0, nullptr, 3};
+  batch.user[1] = {tiny_ids::kUser1, nullptr, 3};
+  batch.item[0] = {tiny_ids::kItem0, tiny_ids::kItem0Offsets, 4, true};
+  batch.item[1] = {tiny_ids::kItem1, nullptr, 4};
+  batch.rating = {tiny_ids::kLevels, nullptr, 12};
   return batch;
 }
 inline const Numbers& tiny_hire_ratings() {

@@ -48,10 +48,14 @@ int main(int argc, char** argv) {
               session.value().device().properties().multiProcessorCount);
   device_checks::Report report;
   report.aloud = !quiet;
-  device_checks::check_elementwise_on_device(context, report);
-  device_checks::check_operations_on_device(context, report);
-  device_checks::check_training_on_device(context, report);
-  device_checks::check_hire_on_device(context, report);
+  device_checks::elementwise_in_float(context, report);
+  device_checks::elementwise_in_double(context, report);
+  device_checks::operations_in_float(context, report);
+  device_checks::operations_in_double(context, report);
+  device_checks::training_in_float(context, report);
+  device_checks::training_in_double(context, report);
+  device_checks::hire_in_float(context, report);
+  device_checks::hire_in_double(context, report);
   check_math(session.value(), report);
   session.value().device().synchronize();
   const int failed = report.failed();

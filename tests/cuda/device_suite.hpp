@@ -6,9 +6,13 @@
 
 namespace device_checks {
 
-void check_elementwise_on_device(thaw::Cuda::Context& context, Report& report);
-void check_operations_on_device(thaw::Cuda::Context& context, Report& report);
-void check_training_on_device(thaw::Cuda::Context& context, Report& report);
-void check_hire_on_device(thaw::Cuda::Context& context, Report& report);
+void elementwise_in_float(thaw::Cuda::Context& context, Report& report);
+void elementwise_in_double(thaw::Cuda::Context& context, Report& report);
+void operations_in_float(thaw::Cuda::Context& context, Report& report);
+void operations_in_double(thaw::Cuda::Context& context, Report& report);
+void training_in_float(thaw::Cuda::Context& context, Report& report);
+void training_in_double(thaw::Cuda::Context& context, Report& report);
+void hire_in_float(thaw::Cuda::Context& context, Report& report);
+void hire_in_double(thaw::Cuda::Context& context, Report& report);
 
 }  // namespace device_checks

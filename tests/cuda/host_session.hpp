@@ -28,7 +28,7 @@ void hold_on_host(const Check& check) {
     HostSession session(backwards);
     Report report;
     check(Side<thaw::HostGrid, R>{session.context, report});
-    CHECK(report.results.size() > 5);
+    CHECK(!report.results.empty());
     for (const Result& r : report.results) {
       INFO(r.name);
       CHECK(r.error <= r.bound);

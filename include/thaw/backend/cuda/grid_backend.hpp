@@ -96,6 +96,30 @@ struct GridBackend {
     c.device->blocks(parts.count, grid::AdamAll<R>{grid::AdamNumbers<R>(step), placed(c, tensors, Index(count)),
                                                    placed(c, parts.part, parts.count)});
   }
+  // The squares of all arrays `gradient` of a list, in one launch; waits for the device.
+  template <class R>
+  static double sum_of_squares_all(Context& c, const TensorStep<R>* tensors, int count) {
+    ContextScope scope(c);
+    const grid::TensorParts parts = grid::cut_tensors(tensors, count, *c.arena);
+    if (parts.count == 0) return 0;
+    double* const squares = c.memory->template take<double>(parts.count);
+    double* const host = c.arena->template take<double>(parts.count);
+    c.device->blocks(parts.count, grid::SquareParts<R>{placed(c, tensors, Index(count)),
+                                                       placed(c, parts.part, parts.count), squares});
+    download(c, parts.count, squares, host);
+    double sum = 0;
+    for (Index p = 0; p < parts.count; ++p) sum += host[p];
+    return sum;
+  }
+  // weight = factor * gradient in all arrays of a list, in one launch.
+  template <class R>
+  static void scale_all(Context& c, R factor, const TensorStep<R>* tensors, int count) {
+    ContextScope scope(c);
+    const grid::TensorParts parts = grid::cut_tensors(tensors, count, *c.arena);
+    if (parts.count == 0) return;
+    c.device->blocks(parts.count,
+                     grid::ScaleParts<R>{factor, placed(c, tensors, Index(count)), placed(c, parts.part, parts.count)});
+  }
   // Rows of a table whose moments fade first; `ids` and `fades` are the host's.
   template <class R>
   static void adam_rows(Context& c, const AdamStep& step, Index count, Index width, const std::int32_t* ids,

@@ -43,6 +43,55 @@ TensorParts cut_tensors(const TensorStep<R>* tensors, int count, Arena& arena) {
 struct NothingShared {};
 struct NothingOwn {};
 
+// The squares of the gradients of each part, in double.
+template <class R>
+struct SquareParts {
+  struct Shared {
+    TeamFold<double> fold;
+  };
+  using State = NothingOwn;
+  const TensorStep<R>* tensors;
+  const TensorPart* parts;
+  double* squares;  // (parts)
+
+  THAW_HOST_DEVICE int phases(Index) const { return 3; }
+  THAW_HOST_DEVICE void phase(int p, GridThread t, Shared& shared, State&) const {
+    if (p == 0) {
+      const TensorPart part = parts[t.block];
+      const TensorStep<R> tensor = tensors[part.tensor];
+      const Index begin = part.part * kTensorPart, left = tensor.size - begin;
+      double sum = 0;
+      for (Index i = t.thread; i < kTensorPart && i < left; i += kGridThreads) {
+        const double g = static_cast<double>(tensor.gradient[begin + i]);
+        sum += g * g;
+      }
+      shared.fold.part[t.thread] = sum;
+    } else if (p == 1) {
+      shared.fold.template halve<kGridThreads, Plus>(t.thread);
+    } else if (t.thread == 0) {
+      squares[t.block] = shared.fold.template result<kGridThreads, Plus>(t.thread);
+    }
+  }
+};
+// weight = factor * gradient, number by number.
+template <class R>
+struct ScaleParts {
+  using Shared = NothingShared;
+  using State = NothingOwn;
+  R factor;
+  const TensorStep<R>* tensors;
+  const TensorPart* parts;
+
+  THAW_HOST_DEVICE int phases(Index) const { return 1; }
+  THAW_HOST_DEVICE void phase(int, GridThread t, Shared&, State&) const {
+    const TensorPart part = parts[t.block];
+    const TensorStep<R> tensor = tensors[part.tensor];
+    const Index begin = part.part * kTensorPart, left = tensor.size - begin;
+    for (Index i = t.thread; i < kTensorPart && i < left; i += kGridThreads)
+      tensor.weight[begin + i] = factor * tensor.gradient[begin + i];
+  }
+};
+
 template <class R>
 struct AdamAll {
   using Shared = NothingShared;

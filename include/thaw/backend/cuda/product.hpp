@@ -12,7 +12,7 @@
 namespace thaw::inline v0::grid {
 
 inline constexpr int kTile = 32;
-constexpr Index tiles_of(Index n) { return (n + kTile - 1) / kTile; }
+THAW_HOST_DEVICE constexpr Index tiles_of(Index n) { return (n + kTile - 1) / kTile; }
 
 // One tile: C = alpha A B + bias, or C += A B. The bias of number (i, j) is bias[i * bias_row + j * bias_column].
 template <class R>
@@ -97,7 +97,7 @@ struct GridPlaces {
 
   Index blocks() const { return grid.outer * grid.inner * s.batch * tiles_of(s.rows) * tiles_of(s.columns); }
   THAW_HOST_DEVICE ProductPlace<R> place(Index block) const {
-    const Index wide = (s.columns + kTile - 1) / kTile, tall = (s.rows + kTile - 1) / kTile;
+    const Index wide = tiles_of(s.columns), tall = tiles_of(s.rows);
     Index rest = quotient(block, wide);
     const Index left = (block - rest * wide) * kTile;
     block = rest;

@@ -1,0 +1,9 @@
+// The checks of tests/cuda/checks_elementwise.hpp on a GPU, in double. A file each, because device code is slow to compile.
+#include "tests/cuda/checks_elementwise.hpp"
+#include "tests/cuda/device_suite.hpp"
+
+namespace device_checks {
+
+void elementwise_in_double(thaw::Cuda::Context& context, Report& report) { check_elementwise(Side<thaw::Cuda, double>{context, report}); }
+
+}  // namespace device_checks

@@ -1,0 +1,9 @@
+// The checks of tests/cuda/checks_hire.hpp on a GPU, in double. A file each, because device code is slow to compile.
+#include "tests/cuda/checks_hire.hpp"
+#include "tests/cuda/device_suite.hpp"
+
+namespace device_checks {
+
+void hire_in_double(thaw::Cuda::Context& context, Report& report) { check_hire(Side<thaw::Cuda, double>{context, report}); }
+
+}  // namespace device_checks

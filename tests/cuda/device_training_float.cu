@@ -1,0 +1,9 @@
+// The checks of tests/cuda/checks_training.hpp on a GPU, in float. A file each, because device code is slow to compile.
+#include "tests/cuda/checks_training.hpp"
+#include "tests/cuda/device_suite.hpp"
+
+namespace device_checks {
+
+void training_in_float(thaw::Cuda::Context& context, Report& report) { check_training(Side<thaw::Cuda, float>{context, report}); }
+
+}  // namespace device_checks
