@@ -28,7 +28,7 @@ bool has(const std::string& text, const char* part) { return text.find(part) != 
 }  // namespace
 
 TEST_CASE("texts: the same ones pass, whatever their length") {
-  for (const std::size_t size : {0, 1, 511, 512, 513, 5000})
+  for (const std::size_t size : {0u, 1u, 511u, 512u, 513u, 5000u})
     for (const std::string& text : told(std::vector<std::string>(3, std::string(size, 'x')))) CHECK(text == "");
 }
 

@@ -187,7 +187,8 @@ TEST_CASE("contexts: one process within the bound, equal bits from run to run, d
     CHECK(off < kTrainerBound);
     CHECK(predictions < kTrainerBound);
     CHECK(here.losses.size() == there.losses.size());
-    for (std::size_t s = 0; s < 50; ++s) CHECK(here.losses[s] == doctest::Approx(there.losses[s]).epsilon(1e-5));
+    for (std::size_t s = 0; s < 50; ++s)
+      CHECK(here.losses[s] == doctest::Approx(there.losses[s]).epsilon(kTrainerBound));
     Training first(recipe_of(kind, 0.1), ranks()), second(recipe_of(kind, 0.1), ranks());
     CHECK(first.learn().losses == second.learn().losses);
     CHECK(hire_tiny::same_bits(first.weights(), second.weights()));
