@@ -13,18 +13,20 @@ import sys
 
 import alternate
 
-# Ours, the peer's, what the table says
-CASES = [("t5 train", "t5 train", "training step"), ("t5 forward", "t5 forward", "forward pass"),
-         ("t5 decode", "t5 decode", "constrained decoding, only allowed tokens scored"),
-         ("t5 decode", "t5 decode whole", "constrained decoding, the whole vocabulary scored")]
+# Ours, the peer's, what the table says, users of ours and of the peer's (0: not by user)
+CASES = [("t5 train", "t5 train", "training step", 0, 0), ("t5 forward", "t5 forward", "forward pass", 0, 0),
+         ("t5 decode", "t5 decode", "constrained decoding, only allowed tokens scored", 16, 16),
+         ("t5 decode", "t5 decode whole", "constrained decoding, the whole vocabulary scored", 16, 16),
+         ("t5 decode one user", "t5 decode one user", "constrained decoding, one user", 1, 1),
+         ("t5 decode", "t5 official", "the official procedure: free beams that each encode the prompt", 16, 2)]
 
 
 def collect(folder, repetitions, seconds, threads):
     lines, script = [], os.path.join(alternate.HERE, "t5_peer.py")
     for repetition in range(repetitions):
         for count in threads:
-            for ours, theirs, _ in CASES:
-                if theirs != "t5 decode whole":
+            for ours, theirs, *_ in CASES:
+                if ours == theirs:
                     alternate.run(lines, repetition, f"{folder}/t5_bench", count, seconds, ours)
                 alternate.run(lines, repetition, sys.executable, script, "--dump", f"{folder}/t5.safetensors",
                               "--threads", count, "--seconds", seconds, "--steps", "3", "--case", theirs)
@@ -35,13 +37,14 @@ def table(lines, threads):
     of = lambda side, case, **more: alternate.median(lines, "ms", case=case, side=side, **more)
     print("| case | threads | thaw, ms | share of peak | PyTorch tuned, ms | ratio (lowest to highest) |")
     print("|---|---:|---:|---:|---:|---:|")
-    for ours, theirs, name in CASES:
+    for ours, theirs, name, our_users, their_users in CASES:
+        each = " (a user)" if our_users else ""
         for count in threads:
-            ratios = [of("PyTorch", theirs, threads=count, repetition=r) / of("thaw", ours, threads=count, repetition=r)
-                      for r in {x["repetition"] for x in lines}]
+            mine = lambda **more: of("thaw", ours, threads=count, **more) / (our_users or 1)
+            other = lambda **more: of("PyTorch", theirs, threads=count, **more) / (their_users or 1)
+            ratios = [other(repetition=r) / mine(repetition=r) for r in {x["repetition"] for x in lines}]
             share = alternate.median(lines, "share_of_peak", case=ours, side="thaw", threads=count)
-            print(f"| {name} | {count} | {of('thaw', ours, threads=count):.4g} | "
-                  f"{f'{100 * share:.0f} %' if share else ''} | {of('PyTorch', theirs, threads=count):.4g} | "
+            print(f"| {name}{each} | {count} | {mine():.4g} | {100 * share:.0f} % | {other():.4g} | "
                   f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f}) |")
     print(f"\nOther programs took at most {max(x['others'] for x in lines):.2f} processors meanwhile.")
 

@@ -1,4 +1,5 @@
-// T5-small's training step and forward pass: 16 prompts of 64 tokens, answers of 16, beside this machine's peak.
+// T5-small's training step and forward pass, 16 prompts of 64 tokens and answers of 16, and constrained decoding for 16
+// users and for one, beside this machine's peak.
 //
 //   g++ -std=c++20 -O2 -fopenmp -Iinclude -Iexamples -Ibench -I/usr/include/eigen3 bench/t5/t5_bench.cpp -o t5_bench
 //   ./t5_bench [threads] [seconds] [wanted case]
@@ -23,23 +24,28 @@ class Decoding {
  public:
   static constexpr std::int32_t kBeams = 20, kItems = 12101, kSecond = 63;
 
-  Decoding(T5Problem& problem, int threads)
+  Decoding(T5Problem& problem, int threads, Index users = T5Problem::kBatch)
       : problem_(problem),
+        users_(users),
         net_(problem.net()),
         decoder_(net_, threads),
         trie_(build()),
-        allowed_(T5Problem::kBatch, {&trie_, nullptr}),
+        allowed_(static_cast<std::size_t>(users), {&trie_, nullptr}),
         search_({.beams = kBeams, .results = kBeams}) {}
   void run() {
-    decoder_.start(problem_.read, problem_.prompts(), kBeams, 3);
+    const std::span<const std::int32_t> all(problem_.read);
+    decoder_.start(all.first(static_cast<std::size_t>(users_ * T5Problem::kRead)), {problem_.read_rows.data(), users_},
+                   kBeams, 2);
     search_.run(decoder_, allowed_);
   }
   thaw::FoundId found(Index prompt, Index rank) const {
     return search_.found(static_cast<std::size_t>(prompt))[static_cast<std::size_t>(rank)];
   }
-  // The encoder and the keys of its memory; one row a prompt in the first step, all beams in the second.
-  static double flop() {
-    const double in = T5Problem::kBatch * T5Problem::kRead, out = T5Problem::kBatch * (1 + kBeams), inner = 512;
+  // The encoder and the keys of its memory; one row a prompt in the first step, all beams in the second; the end is
+  // certain and takes no step.
+  double flop() const {
+    const auto users = static_cast<double>(users_);
+    const double in = users * T5Problem::kRead, out = users * (1 + kBeams), inner = 512;
     const double block = 2 * (4 * 512 * inner + 2 * 512 * 2048);
     return 6 * (in * block + 4 * in * T5Problem::kRead * inner + 4 * in * 512 * inner) +
            6 * out * (block + 2 * 2 * 512 * inner + 4 * T5Problem::kRead * inner);
@@ -56,6 +62,7 @@ class Decoding {
   }
 
   T5Problem& problem_;
+  Index users_;
   elmrec::T5<T5Problem::A> net_;
   elmrec::T5Decoder<T5Problem::Backend> decoder_;
   thaw::TokenTrie trie_;
@@ -122,8 +129,9 @@ int main(int argc, char** argv) {
     bench::print(name, "thaw", threads, bench::times(3, seconds, call), flop, peak);
   };
   run("t5 forward", problem.forward_flop(), [&] { problem.forward(); });
-  Decoding decoding(problem, threads);
-  run("t5 decode", Decoding::flop(), [&] { decoding.run(); });
+  Decoding decoding(problem, threads), single(problem, threads, 1);
+  run("t5 decode", decoding.flop(), [&] { decoding.run(); });
+  run("t5 decode one user", single.flop(), [&] { single.run(); });
   run("t5 train", 3 * problem.forward_flop(), [&] { problem.train(); });
   std::fprintf(stderr, "peak memory %.0f MB\n", 1e-6 * static_cast<double>(problem.peak_bytes()));
 }

@@ -134,6 +134,23 @@ TEST_CASE("rows of a table arrive as the rows that were touched") {
   CHECK(difference(out[1], thaw::gradient(loss, w)) < 1e-14);
 }
 
+TEST_CASE("a table that is gathered from and used whole: rows add to its gradient and to no other's") {
+  Recorder r;
+  constexpr std::int32_t ids[] = {3, 1, 3, -1}, offsets[] = {0, 1, 4};
+  const V table = r.tape.leaf(r.host.normal({6, 3})), other = r.tape.leaf(r.host.normal({6, 3}));
+  const V first = thaw::gather(table, {ids, nullptr, 4}), second = thaw::gather(table, {ids, offsets, 2, true});
+  const V tied = thaw::matmul(thaw::square(first), table, thaw::Transpose::second);
+  // The slope of a sum reaches both of its terms as one array.
+  const V loss = thaw::add(thaw::sum(thaw::exp(thaw::add(table, other))),
+                           thaw::add(thaw::sum(thaw::square(tied)), thaw::sum(thaw::exp(second))));
+  const V wanted[] = {table, other};
+  A out[2];
+  thaw::pull_back<A, double, thaw::Cpu>(loss, r.host.of({}, {1}), {wanted, 2, out});
+  // The recorded sweep makes a table of zeros for every gather.
+  CHECK(difference(out[0], thaw::gradient(loss, table, thaw::differentiable).array()) < 1e-12);
+  CHECK(difference(out[1], thaw::gradient(loss, other, thaw::differentiable).array()) < 1e-12);
+}
+
 TEST_CASE("a model: settings are kept, every tensor gets its gradient") {
   Recorder r;
   const Task task(r.host);

@@ -128,7 +128,7 @@ class Sweep {
       wanted[i] = parent != nullptr && parent->index >= first_->index && (slot(parent).state & kActive) != 0;
       given[i] = false;
     }
-    if (collect_rows(node, g)) return;
+    if (collect_rows(node, g) || add_rows(node, g)) return;
     T* values = last_->tape->arena().template take<T>(node.count);
     Adjoints<T> d(values, wanted, given);
     Kind::pull(node, g, d);
@@ -160,6 +160,27 @@ class Sweep {
       auto* entry = last_->tape->arena().template take<RowGradient<R, B>>(1);
       *entry = {static_cast<const op::Gather::Attr*>(node.attr)->bags, g, *s.rows};
       *s.rows = entry;
+      return true;
+    } else {
+      return false;
+    }
+  }
+  // A gather from a dense table that has a gradient already adds its rows to that, without a table of zeros in between:
+  // a table that is also multiplied with, like that of a tied output, may be most of a model.
+  bool add_rows(const N& node, const T& g) {
+    if constexpr (is_array<T> && !has_own_memory<typename B::Context>) {
+      if (!is_gather(node) || node.parents[0] == nullptr || node.parents[0]->index < first_->index) return false;
+      Slot& s = slot(node.parents[0]);
+      if ((s.state & kActive) == 0 || (s.state & kReached) == 0) return false;
+      auto& context = *s.adjoint.context;
+      if ((s.state & kOwned) == 0) {
+        const T own = T::make(context, s.adjoint.shape);
+        B::copy(context, own.size(), s.adjoint.data, own.data);
+        s.adjoint = own;
+        s.state |= kOwned;
+      }
+      const auto& attr = *static_cast<const op::Gather::Attr*>(node.attr);
+      B::scatter_add(context, attr.bags, g.data, g.shape.last(), s.adjoint.data);
       return true;
     } else {
       return false;

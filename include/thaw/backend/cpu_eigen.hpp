@@ -45,8 +45,8 @@ struct CpuEigen : Cpu {
           [&](Index begin, Index end) { thaw::fill(context.isa, end - begin, value, y + begin); });
   }
   template <class R>
-  static void copy(Context&, Index n, const R* x, R* y) {
-    thaw::copy(n, x, y);
+  static void copy(Context& context, Index n, const R* x, R* y) {
+    split(context, n, kLongFill, [&](Index begin, Index end) { thaw::copy(end - begin, x + begin, y + begin); });
   }
   template <class R>
   static void add_scaled(Context& context, Index n, R alpha, const R* a, R beta, const R* b, R* y) {
