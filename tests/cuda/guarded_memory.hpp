@@ -14,7 +14,7 @@ namespace device_checks {
 
 class GuardedMemory {
  public:
-  GuardedMemory() : begin_(map()), arena_(begin_, kBytes) {}
+  GuardedMemory() : begin_(map()), arena_(begin_, kBytes) {}  // closed
   GuardedMemory(const GuardedMemory&) = delete;
   GuardedMemory& operator=(const GuardedMemory&) = delete;
   ~GuardedMemory() { munmap(begin_, kBytes); }
@@ -22,7 +22,9 @@ class GuardedMemory {
   thaw::Arena& arena() { return arena_; }
   static void guard(void* who, bool open) {
     auto* const self = static_cast<GuardedMemory*>(who);
-    const std::size_t pages = (self->arena_.peak() + kPage - 1) / kPage * kPage;  // the others stay as they began
+    // Pages that were never taken stay as they began, but for one that is opened before anything is taken.
+    const std::size_t used = self->arena_.peak();
+    const std::size_t pages = used == 0 ? kBytes : (used + kPage - 1) / kPage * kPage;
     thaw::require(mprotect(self->begin_, pages, open ? PROT_READ | PROT_WRITE : PROT_NONE) == 0,
                   "GuardedMemory: the system refused");
   }

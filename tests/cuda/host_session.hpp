@@ -1,4 +1,5 @@
-// Runs checks of a device on the host, threads forwards and backwards, with memory that the host may not read.
+// Runs checks of a device on the host: in float with memory that the host may not read, in double with threads and
+// blocks in the opposite order, so that a missing barrier changes a result.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -17,6 +18,10 @@ struct HostSession {
 
   explicit HostSession(bool backwards = false) {
     device.backwards = backwards;
+    if (backwards) {
+      GuardedMemory::guard(&memory, true);
+      return;
+    }
     device.guard = GuardedMemory::guard;
     device.guarded = &memory;
   }
@@ -24,17 +29,15 @@ struct HostSession {
 
 template <class R, class Check>
 void hold_on_host(const Check& check) {
-  for (const bool backwards : {false, true}) {
-    HostSession session(backwards);
-    Report report;
-    check(Side<thaw::HostGrid, R>{session.context, report});
-    CHECK(!report.results.empty());
-    for (const Result& r : report.results) {
-      INFO(r.name);
-      CHECK(r.error <= r.bound);
-    }
-    CHECK(session.memory.arena().used() == 0);
+  HostSession session(/*backwards*/ sizeof(R) == 8);
+  Report report;
+  check(Side<thaw::HostGrid, R>{session.context, report});
+  CHECK(!report.results.empty());
+  for (const Result& r : report.results) {
+    INFO(r.name);
+    CHECK(r.error <= r.bound);
   }
+  CHECK(session.memory.arena().used() == 0);
 }
 
 }  // namespace device_checks

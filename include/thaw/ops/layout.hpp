@@ -163,7 +163,11 @@ struct Concat {
     Index at = 0;
     for (int i = 0; i < n; ++i) {
       const Index part = in[i].shape[attr.axis] * inner;
-      for (Index o = 0; o < outer; ++o) A::Backend::copy(context, part, in[i].data + o * part, out.data + o * row + at);
+      if constexpr (has_own_memory<typename A::Context>)
+        A::Backend::copy_rows(context, outer, part, in[i].data, row, out.data + at);
+      else
+        for (Index o = 0; o < outer; ++o)
+          A::Backend::copy(context, part, in[i].data + o * part, out.data + o * row + at);
       at += part;
     }
     return out;

@@ -64,6 +64,18 @@ struct RepeatRow {
   }
 };
 
+// Rows of x (rows, columns) to rows of y that are `stride` numbers apart.
+template <class R>
+struct CopyRows {
+  Index columns, stride;
+  const R* x;
+  R* y;
+  THAW_HOST_DEVICE void operator()(Index i) const {
+    const Index r = quotient(i, columns);
+    y[r * stride + (i - r * columns)] = x[i];
+  }
+};
+
 template <class R>
 struct ShiftedExp {
   Index columns;

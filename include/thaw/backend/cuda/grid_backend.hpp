@@ -60,6 +60,11 @@ struct GridBackend {
   static void copy(Context& c, Index n, const R* x, R* y) {
     if (n > 0) c.device->copy(y, x, bytes<R>(n));
   }
+  // x (rows, columns) into rows of y that are `stride` numbers apart.
+  template <class R>
+  static void copy_rows(Context& c, Index rows, Index columns, const R* x, Index stride, R* y) {
+    c.device->each(rows * columns, grid::CopyRows<R>{columns, stride, x, y});
+  }
   template <class R>
   static void clamp(Context& c, Index n, R most, const R* x, R* y) {
     c.device->each(n, grid::Clamp<R>{most, x, y});
