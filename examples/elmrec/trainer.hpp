@@ -31,6 +31,7 @@
 #include "elmrec/shared_negatives.hpp"
 #include "elmrec/trainer_options.hpp"
 #include "thaw/backend/cpu_eigen.hpp"
+#include "thaw/decode/beam_search.hpp"
 #include "thaw/decode/constrained_beam_search.hpp"
 #include "thaw/optim/adam.hpp"
 #include "thaw/optim/clip.hpp"
@@ -149,6 +150,66 @@ class Trainer {
     });
   }
 
+  // The published way to answer: text is searched for freely, what spells no item becomes a random one, and sequential
+  // answers that the user has are dropped from a list of twice as many. An item counts where it comes first.
+  Quality free(const Questions& questions, Task task) {
+    const std::int32_t beams = (std::max)(o_.beams, 10);
+    thaw::BeamSearch search({.beams = beams,
+                             .results = beams,
+                             .vocabulary = map_.size(),
+                             .start_token = kStart,
+                             .end_token = kEnd,
+                             .longest = trie_.depth() + 2});
+    std::vector<std::int32_t> list;
+    std::vector<float> evidence;
+    Quality quality;
+    for (std::size_t begin = 0; begin < questions.list.size(); begin += kTogether) {
+      const std::size_t end = (std::min)(questions.list.size(), begin + kTogether);
+      builder_.clear();
+      for (std::size_t i = begin; i < end; ++i) {
+        const Question& q = questions.list[i];
+        std::vector<std::int32_t> candidates = candidates_of(questions, q);
+        order_of(q, 0).shuffle(candidates);
+        if (task == Task::direct)
+          put_direct(bare_template(task), q.user, q.history, candidates, -1, {}, evidence);
+        else
+          put_sequential(bare_template(task), q.user, q.history, {});
+      }
+      read(beams, nullptr);
+      search.run(decoder_, static_cast<std::int32_t>(end - begin));
+      for (std::size_t i = begin; i < end; ++i) {
+        const Question& q = questions.list[i];
+        thaw::Philox rng(thaw::Key{o_.seed}.fold(0x66726565).bits, q.index);
+        list.clear();
+        for (const thaw::FoundText& text : search.found(static_cast<std::int32_t>(i - begin))) {
+          std::int32_t item = item_spelled(search.tokens(text));
+          if (item < 0) item = static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(data_.items)));
+          const bool has = std::find(q.history.begin(), q.history.end(), item) != q.history.end();
+          if (task == Task::direct || !has) list.push_back(item);
+        }
+        const auto at = std::find(list.begin(), list.end(), q.answer);
+        if (at == list.end())
+          quality.add_missing();
+        else
+          quality.add(at - list.begin(), 0);
+      }
+    }
+    return quality.finish();
+  }
+  // The item that tokens spell, with or without the end token behind them; -1 where they spell none.
+  std::int32_t item_spelled(std::span<const std::int32_t> tokens) const {
+    std::int32_t at = thaw::TokenTrie::kRoot;
+    for (std::size_t i = 0; i <= tokens.size(); ++i) {
+      const std::int32_t token = i < tokens.size() ? tokens[i] : kEnd;
+      const thaw::TokenTrie::Children children = trie_.children(at);
+      const auto found = std::find(children.tokens.begin(), children.tokens.end(), token);
+      if (found == children.tokens.end()) return -1;
+      at = children.targets[static_cast<std::size_t>(found - children.tokens.begin())];
+      if (at < 0) return i + 1 >= tokens.size() ? ~at : -1;
+    }
+    return -1;
+  }
+
   // Items that sequential answers never are: new ones, of which nothing was learnt. In order.
   void hide(std::vector<std::int32_t> items) { hidden_ = std::move(items); }
 
@@ -198,9 +259,12 @@ class Trainer {
     return task == Task::direct ? rank_sampled(questions, PriorScorer(keys, state, mix))
                                 : rank_all(questions, PriorScorer(keys, state, mix), all_items());
   }
-  // Weights for the search of a task that make the answers of validation questions likeliest among their negatives.
+  // Weights for the search of a task that make the answers of validation questions likeliest among their negatives; no
+  // weight for numbers that were not learnt.
   Mix fit(const Questions& questions, Task task) {
-    const std::vector<float> log_probability = spelled_scores(questions, task), state = states(questions, task);
+    const bool spells = o_.text_weight > 0 && (task == Task::direct || o_.sequential_text);
+    const std::vector<float> log_probability = spells ? spelled_scores(questions, task) : std::vector<float>{},
+                             state = states(questions, task);
     ItemPrior keys = prior();
     const std::size_t count = 1 + questions.negatives[0].size(), numbers = kSigns + 1;
     std::vector<float> rows(questions.list.size() * count * numbers), signs(count * kSigns);
@@ -210,7 +274,7 @@ class Trainer {
       for (std::size_t c = 0; c < count; ++c) {
         float* const row = rows.data() + (q.index * count + c) * numbers;
         std::copy_n(signs.data() + c * kSigns, kSigns, row);
-        row[kSigns] = log_probability[q.index * count + c];
+        row[kSigns] = spells ? log_probability[q.index * count + c] : 0.0f;
       }
     }
     const std::vector<double> w = fit_weights(rows, count, numbers);
@@ -346,13 +410,12 @@ class Trainer {
     return learners_[rng.below(static_cast<std::uint32_t>(learners_.size()))];
   }
   // More and more candidates: to copy the only one is easy, and what is learnt there serves for many.
-  std::size_t candidates_now() const {
+  std::size_t candidates_now() {
     if (!o_.prior) return o_.candidates;
-    const double passed = static_cast<double>(adam_steps()) / static_cast<double>(o_.steps);
+    const double passed = static_cast<double>(steps()) / static_cast<double>(o_.steps);
     const double share = std::clamp((passed - 0.1) / 0.4, 0.0, 1.0);
     return 2 + static_cast<std::size_t>(share * static_cast<double>(o_.candidates - 2));
   }
-  std::int64_t adam_steps() const { return const_cast<Trainer*>(this)->adam_.steps(); }
 
   void draw_direct(thaw::Philox& rng) {
     const std::int32_t user = draw_user(rng);

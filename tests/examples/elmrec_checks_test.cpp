@@ -136,6 +136,60 @@ TEST_CASE("32 examples of each task are learnt by heart: numbers as well as stat
   }
   CHECK(trainer.direct(known).hits[0] == doctest::Approx(1));
   CHECK(trainer.sequential(known).hits[0] == doctest::Approx(1));
+  CHECK(trainer.free(known, elmrec::Task::direct).hits[0] == doctest::Approx(1));
+  CHECK(trainer.free(known, elmrec::Task::sequential).hits[0] == doctest::Approx(1));
+  // What spells an item, with its end and without, and what spells none.
+  const auto& trie = trainer.trie();
+  for (std::int32_t item = 0; item < data.items; ++item) {
+    Ids path;
+    for (std::int32_t at = trie.node_of(item); at != thaw::TokenTrie::kRoot; at = trie.parent(at)) {
+      const auto children = trie.children(trie.parent(at));
+      for (std::size_t c = 0; c < children.tokens.size(); ++c)
+        if (children.targets[c] == at) path.insert(path.begin(), children.tokens[c]);
+    }
+    CHECK(trainer.item_spelled(path) == item);
+    path.push_back(elmrec::kEnd);
+    CHECK(trainer.item_spelled(path) == item);
+    path.push_back(elmrec::kEnd);
+    CHECK(trainer.item_spelled(path) == -1);
+  }
+  CHECK(trainer.item_spelled({}) == -1);
   CHECK(trainer.quick(known, elmrec::Task::direct).hits[0] == doctest::Approx(1));
   CHECK(trainer.quick(known, elmrec::Task::sequential).hits[0] == doctest::Approx(1));
+}
+
+TEST_CASE("end to end on generated sequences: better than popularity and than exact walks, in both tasks [slow]") {
+  const thaw::ItemSequences data =
+      elmrec::generate_sequences({.users = 1500, .items = 240, .tastes = 12, .follows = 0.5, .taste = 0.4});
+  const thaw::Interactions edges = thaw::training_interactions(data).value();
+  const thaw::PropagationGraph graph(edges);
+  const elmrec::PlainTokenizer tokenizer{{"user", "item"}};
+  elmrec::TrainerOptions o;
+  o.model.language = {.d_model = 32, .d_kv = 8, .num_heads = 4, .d_ff = 64, .num_layers = 1, .num_decoder_layers = 1};
+  o.model.alpha = 6;
+  o.prior = true;
+  o.sequential_text = false;
+  o.text_weight = 0.3;
+  o.direct_every = 4;
+  o.negatives = 200;
+  o.rate = 5e-3;
+  o.steps = 400;
+  o.warm_up = 40;
+  elmrec::Trainer trainer(data, graph, {}, tokenizer, o);
+  for (thaw::Index s = 0; s < o.steps; ++s) trainer.step();
+  const elmrec::Questions test = elmrec::test_questions(data, {.negatives = 49, .most_users = 600}),
+                          validation = elmrec::validation_questions(data, {.negatives = 49, .most_users = 300});
+  Ids items(static_cast<std::size_t>(data.items));
+  for (std::int32_t i = 0; i < data.items; ++i) items[static_cast<std::size_t>(i)] = i;
+  const elmrec::Mix direct = trainer.fit(validation, elmrec::Task::direct),
+                    next = trainer.fit(validation, elmrec::Task::sequential);
+  const double found = trainer.direct(test, &direct).ndcg[2], found_next = trainer.sequential(test, &next).ndcg[2];
+  const double popular = elmrec::rank_sampled(test, elmrec::PopularityScorer(edges)).ndcg[2],
+               walks = elmrec::rank_sampled(test, elmrec::WalkScorer(graph, true)).ndcg[2],
+               walks_next = elmrec::rank_all(test, elmrec::WalkScorer(graph, true), items).ndcg[2];
+  MESSAGE("direct NDCG@10 " << found << ", popularity " << popular << ", walks " << walks << "; all items "
+                            << found_next << ", walks " << walks_next);
+  CHECK(found > popular + 0.05);
+  CHECK(found > walks + 0.02);
+  CHECK(found_next > walks_next + 0.02);
 }

@@ -25,7 +25,7 @@ std::string model_path() {
 
 TEST_CASE("tokenizer: no file, no model") {
   CHECK(!elmrec::Tokenizer::open("no/such/spiece.model").ok());
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   const std::string path = files.write("spiece.model", "this is no protobuf\n");
   const auto opened = elmrec::Tokenizer::open(path);
   CHECK(!opened.ok());
@@ -95,7 +95,7 @@ TEST_CASE("T5's tokenizer equals spm_encode for all numbers, and numbers are pie
     const std::string number = std::to_string(id);
     lines += "user_" + number + " item_" + number + "\n" + number + "\n";
   }
-  thaw_test::TemporaryFiles files;
+  thaw_test::TemporaryFolder files;
   const std::string input = files.write("numbers.txt", lines), output = files.write("ids.txt", "");
   const std::string command =
       "spm_encode --model='" + path + "' --output_format=id --output='" + output + "' '" + input + "' 2> /dev/null";
