@@ -7,6 +7,7 @@
 // whole prior, the number alone, everything through the search.
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
 #include <numeric>
 #include <string>
@@ -28,8 +29,9 @@ inline const std::vector<std::string> kMetrics{"HR@1", "HR@5", "HR@10", "NDCG@5"
 struct Mixes {
   Mix direct, sequential;
 };
-inline Mixes fit_mixes(Trainer& trainer, const Questions& validation) {
-  const Mixes mixes{trainer.fit(validation, Task::direct), trainer.fit(validation, Task::sequential)};
+// `wide`: the same kind of questions with many more negatives, for the ranking of all items.
+inline Mixes fit_mixes(Trainer& trainer, const Questions& validation, const Questions& wide) {
+  const Mixes mixes{trainer.fit(validation, Task::direct), trainer.fit(wide, Task::sequential)};
   for (const Mix* mix : {&mixes.direct, &mixes.sequential})
     std::printf(
         "%s, weights: state %.4f, walks %.4f, from the last item %.4f, popularity %.4f, graph vectors %.4f, number "
@@ -50,7 +52,7 @@ inline Mixes fit_mixes(Trainer& trainer, const Questions& validation) {
 struct TwoTables {
   thaw::ResultTable direct, all;
   std::vector<std::int32_t> items;  // of the ranking of all
-  bool parts = false;               // rows for the number alone too, which take as long as all others together
+  bool parts = false;               // rows for the number alone too, through the trie and as free text: they take long
 
   TwoTables(const std::string& what, std::size_t negatives, std::vector<std::int32_t> ranked)
       : direct(what + ", the answer among " + std::to_string(negatives) + " negatives, %", kMetrics),
@@ -64,6 +66,10 @@ struct TwoTables {
   }
   // `name` is the model's.
   void add_model(const std::string& name, const Questions& questions, Trainer& trainer, const Mixes* mixes) {
+    if (parts) {
+      direct.add_row(name + ", free text", cells(trainer.free(questions, Task::direct)));
+      all.add_row(name + ", free text", cells(trainer.free(questions, Task::sequential)));
+    }
     if (mixes == nullptr) {
       direct.add_row(name, cells(trainer.direct(questions)));
       all.add_row(name, cells(trainer.sequential(questions)));
@@ -121,7 +127,10 @@ inline void print_known(const std::string& name, const std::string& mark, const 
   tables.add("walks of 3 steps" + mark, test, WalkScorer(graph));
   tables.add("walks of 3 steps, whole history" + mark, test, WalkScorer(graph, true));
   if (trainer.options().prior) {
-    const Mixes mixes = fit_mixes(trainer, validation);
+    const Questions wide =
+        validation_questions(data, {.negatives = (std::min)(std::size_t{999}, static_cast<std::size_t>(data.items) / 2),
+                                    .most_users = static_cast<std::int32_t>(validation.list.size())});
+    const Mixes mixes = fit_mixes(trainer, validation, wide);
     tables.add_model(name + mark, test, trainer, &mixes);
   } else {
     tables.add_model(name + mark, test, trainer, nullptr);
@@ -136,7 +145,10 @@ inline void print_new(HoldOut& held, const thaw::ItemSequences& data, const thaw
   for (std::int32_t i = 0; i < data.items; ++i)
     (held.is_new_item[static_cast<std::size_t>(i)] == 0 ? known : fresh).push_back(i);
   trainer.hide(fresh);
-  const Mixes mixes = fit_mixes(trainer, validation);
+  const Questions wide = held.validation(data, {.negatives = (std::min)(std::size_t{999}, known.size() / 2),
+                                                .seed = 2026,
+                                                .most_users = static_cast<std::int32_t>(validation.list.size())});
+  const Mixes mixes = fit_mixes(trainer, validation, wide);
   for (const std::size_t shown : {1u, 2u, 3u}) {
     const Questions questions = held.new_users(data, shown, {});
     TwoTables tables(

@@ -154,7 +154,8 @@ void declare(CLI::App& app, Options& o) {
   TrainerOptions& t = o.trainer;
   app.option_defaults()->always_capture_default();
   declare_data(app, o.data, o.data_dir, o.trainer.numbering, o.leaky);
-  app.add_flag("--parts", o.parts, "a row for the number alone too: what the language model says without the prior");
+  app.add_flag("--parts", o.parts,
+               "rows for the number alone too, through the trie and as free text (the published way)");
   app.add_flag("--cold", o.cold, "new users and new items instead: 10 % of both held out entirely (best)");
   app.add_option("--tokenizer", o.tokenizer, "T5's spiece.model (default: t5-tokenizer/spiece.model among the data)");
   app.add_option_function<std::string>(
