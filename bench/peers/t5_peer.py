@@ -169,7 +169,7 @@ def official(w, users, steps=3):
     for step in range(steps):
         hidden = decode(w, token, memory, caches, step)[:, 0]
         share = torch.log_softmax(F.linear(hidden, w["shared.weight"]), -1)
-        best, at = (score.view(-1, 1) + share).view(users, -1).topk(2 * BEAMS, -1)
+        best, at = (score.reshape(-1, 1) + share).view(users, -1).topk(2 * BEAMS, -1)
         best, at = best[:, :BEAMS], at[:, :BEAMS]
         row = (first + at // share.shape[1]).view(-1)
         caches = [(k[row], v[row]) for k, v in caches]
