@@ -123,16 +123,25 @@ std::vector<Numbers> derivatives(typename B::Context& context, const std::vector
     return thaw::sum(thaw::mul(value, arrays.make(value.shape, draw<float>(Input(value.shape, -1, 1), stream))));
   };
   const auto first = weigh(y, 100);
-  for (const auto& v : x) out.push_back(arrays.read(thaw::gradient(first, v)));
+  // One sweep for all inputs: with one each, the graph of the second order would grow by their number.
+  const int count = static_cast<int>(x.size());
+  std::vector<thaw::Array<R, B>> plain(x.size());
+  const auto gradients_of = [&](const thaw::Var<R, B>& loss) {
+    thaw::pull_back<thaw::Array<R, B>, R, B>(loss, thaw::detail::one_for(loss), {x.data(), count, plain.data()});
+    for (const auto& g : plain) out.push_back(arrays.read(g));
+  };
+  gradients_of(first);
   if (order < 2) return out;
+  std::vector<thaw::Var<R, B>> recorded(x.size());
+  thaw::pull_back<thaw::Var<R, B>, R, B>(first, tape.constant(thaw::detail::one_for(first)),
+                                         {x.data(), count, recorded.data()});
   thaw::Var<R, B> second;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const auto g = thaw::gradient(first, x[i], thaw::differentiable);
-    out.push_back(arrays.read(g.array()));
-    const auto part = weigh(g, 200 + i);
+    out.push_back(arrays.read(recorded[i].array()));
+    const auto part = weigh(recorded[i], 200 + i);
     second = i == 0 ? part : thaw::add(second, part);
   }
-  for (const auto& v : x) out.push_back(arrays.read(thaw::gradient(second, v)));
+  gradients_of(second);
   return out;
 }
 
