@@ -114,10 +114,10 @@ inline std::vector<std::int32_t> all_items_of(const thaw::ItemSequences& data) {
   return items;
 }
 
-// `mark` stands behind the names of what read the graph.
+// `mark` stands behind the names of what read the graph; the weights for all items are fitted among `fit_negatives`.
 inline void print_known(const std::string& name, const std::string& mark, const thaw::ItemSequences& data,
                         const thaw::Interactions& edges, const thaw::PropagationGraph& graph, Trainer& trainer,
-                        const Questions& validation, const Questions& test, bool parts) {
+                        const Questions& validation, const Questions& test, bool parts, std::size_t fit_negatives) {
   TwoTables tables(data.name + ", " + std::to_string(test.list.size()) + " users", 99, all_items_of(data));
   tables.parts = parts;
   const std::vector<std::int32_t> number =
@@ -128,7 +128,7 @@ inline void print_known(const std::string& name, const std::string& mark, const 
   tables.add("walks of 3 steps, whole history" + mark, test, WalkScorer(graph, true));
   if (trainer.options().prior) {
     const Questions wide =
-        validation_questions(data, {.negatives = (std::min)(std::size_t{999}, static_cast<std::size_t>(data.items) / 2),
+        validation_questions(data, {.negatives = (std::min)(fit_negatives, static_cast<std::size_t>(data.items) / 2),
                                     .most_users = static_cast<std::int32_t>(validation.list.size())});
     const Mixes mixes = fit_mixes(trainer, validation, wide);
     tables.add_model(name + mark, test, trainer, &mixes);
@@ -140,13 +140,14 @@ inline void print_known(const std::string& name, const std::string& mark, const 
 
 // New users after one, two and three interactions; new items with one and three. Needs a model with a prior.
 inline void print_new(HoldOut& held, const thaw::ItemSequences& data, const thaw::Interactions& edges,
-                      const thaw::PropagationGraph& graph, Trainer& trainer, const Questions& validation) {
+                      const thaw::PropagationGraph& graph, Trainer& trainer, const Questions& validation,
+                      std::size_t fit_negatives) {
   std::vector<std::int32_t> known, fresh;
   for (std::int32_t i = 0; i < data.items; ++i)
     (held.is_new_item[static_cast<std::size_t>(i)] == 0 ? known : fresh).push_back(i);
   trainer.hide(fresh);
-  const Questions wide = held.validation(data, {.negatives = (std::min)(std::size_t{999}, known.size() / 2),
-                                                .seed = 2026,
+  const Questions wide = held.validation(data, {.negatives = (std::min)(fit_negatives, known.size() / 2),
+                                                .seed = 2025,
                                                 .most_users = static_cast<std::int32_t>(validation.list.size())});
   const Mixes mixes = fit_mixes(trainer, validation, wide);
   for (const std::size_t shown : {1u, 2u, 3u}) {

@@ -31,6 +31,7 @@ struct Options {
   TrainerOptions trainer;
   RunOptions run;
   RivalsOptions rivals;
+  std::size_t fit_negatives = 999;
   std::int32_t validation_users = 1000, test_users = 0;
 };
 
@@ -108,14 +109,14 @@ int run(const Options& o) {
     HoldOut held = hold_out(data, {.seed = o.trainer.seed});
     const Questions validation = held.validation(data, {.seed = 2025, .most_users = o.validation_users});
     return train(o, held.learn, validation, [&](const auto& edges, const auto& graph, Trainer& trainer) {
-      print_new(held, data, edges, graph, trainer, validation);
+      print_new(held, data, edges, graph, trainer, validation, o.fit_negatives);
     });
   }
   const Questions validation = validation_questions(data, {.most_users = o.validation_users}),
                   test = test_questions(data, {.most_users = o.test_users});
   return train(o, data, validation, [&](const auto& edges, const auto& graph, Trainer& trainer) {
     print_known(o.paper ? "ELMRec, paper" : "ELMRec, best", o.leaky ? " [leaky graph]" : "", data, edges, graph,
-                trainer, validation, test, o.parts);
+                trainer, validation, test, o.parts, o.fit_negatives);
   });
 }
 
@@ -196,6 +197,8 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--minutes", o.run.minutes, "of this run at most; 0: no limit")->check(CLI::NonNegativeNumber);
   app.add_option("--validate-every", o.run.validate_every, "steps")->check(whole_number(1, kMost));
   app.add_option("--validation-users", o.validation_users, "how many choose the best step")
+      ->check(whole_number(1, kMost));
+  app.add_option("--fit-negatives", o.fit_negatives, "the weights for all items are fitted among (best)")
       ->check(whole_number(1, kMost));
   app.add_option("--test-users", o.test_users, "0: all")->check(whole_number(0, kMost));
   app.add_option("--beams", t.beams, "of the search")->check(whole_number(1, 1000));
