@@ -190,11 +190,14 @@ class CudaDevice {
     int count = 0, driver = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
     cudaDriverGetVersion(&driver);
-    if (status == cudaErrorInsufficientDriver || (driver > 0 && driver < CUDART_VERSION / 1000 * 1000))
-      return make_fault(FaultKind::unsupported, "cuda: the driver of this machine is ",
-                        driver == 0 ? "missing or too old" : "too old", ": it knows CUDA ", driver / 1000, ".",
-                        driver % 1000 / 10, ", this program was built with ", CUDART_VERSION / 1000, ".",
-                        CUDART_VERSION % 1000 / 10, "; install a newer driver");
+    if (driver == 0)
+      return make_fault(FaultKind::unsupported,
+                        "cuda: this machine has no NVIDIA driver; this program was built with CUDA ",
+                        CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10, " and needs one for it");
+    if (status == cudaErrorInsufficientDriver || driver < CUDART_VERSION / 1000 * 1000)
+      return make_fault(FaultKind::unsupported, "cuda: the driver of this machine is too old: it knows CUDA ",
+                        driver / 1000, ".", driver % 1000 / 10, ", this program was built with ", CUDART_VERSION / 1000,
+                        ".", CUDART_VERSION % 1000 / 10, "; install a newer driver");
     if (status != cudaSuccess || count == 0)
       return make_fault(FaultKind::not_found, "cuda: no device: ",
                         status == cudaSuccess ? "the driver lists none" : cudaGetErrorString(status));
