@@ -2,7 +2,7 @@
 //
 //   elmrec::ItemPrior prior(graph, keys, width);
 //   prior.signs(question, state, items, out);              // (items, kSigns)
-//   elmrec::Mix mix = elmrec::fit_mix(signs, candidates);  // weights that make validation answers likeliest
+//   elmrec::Mix mix = trainer.fit(validation, task);       // weights that make validation answers likeliest
 //   prior.score(question, state, mix, items, scores);
 //
 // Signs: state . k(item); the three numbers of evidence.hpp; where graph vectors are given, the product of the item's

@@ -69,6 +69,9 @@ inline thaw::Result<std::vector<float>> train_lightgcn(const thaw::Interactions&
                    vectors))
       break;
   }
+  if (guard.interrupted())
+    return thaw::make_fault(thaw::FaultKind::unsupported,
+                            "LightGCN: interrupted before its last epoch; nothing is kept");
   return best.state().empty() ? vectors : best.state();
 }
 

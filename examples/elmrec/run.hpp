@@ -25,8 +25,9 @@ namespace elmrec {
 struct RunOptions {
   Index validate_every = 500;
   double minutes = 0;  // of this run, then the end; 0: no limit
-  std::string checkpoint;
+  std::string checkpoint = {};
   bool quiet = false;
+  std::string identity = {};  // of what it learns from; a checkpoint of another one is refused
 };
 
 class Run {
@@ -103,7 +104,7 @@ class Run {
         o.sequential_nodes ? 1 : 0, o.short_items ? 1 : 0, static_cast<int>(o.numbering), o.batch, o.candidates,
         o.history, o.rate, o.steps, o.dropout, o.decay, static_cast<unsigned long long>(o.seed), o.prior ? 1 : 0,
         o.text_weight, o.sequential_text ? 1 : 0, o.negatives, o.direct_every);
-    return text;
+    return o_.identity.empty() ? text : o_.identity + "; " + text;
   }
 
   // visit(name, size, numbers) for all that changes while training.

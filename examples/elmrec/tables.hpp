@@ -1,7 +1,7 @@
 // Tables of a trained model beside the methods that need no training: known users, new users, new items.
 //
-//   elmrec::print_known(name, data, edges, graph, trainer, validation, test);
-//   elmrec::print_new(held, data, edges, graph, trainer, validation, options);
+//   elmrec::print_known(name, mark, data, edges, graph, trainer, validation, test, parts, fit_negatives);
+//   elmrec::print_new(held, data, edges, graph, trainer, validation, fit_negatives);
 //
 // A model with a prior gets a row for each of its parts, so that what each brings can be seen: its state alone, the
 // whole prior, the number alone, everything through the search.
@@ -122,7 +122,7 @@ inline void print_known(const std::string& name, const std::string& mark, const 
   tables.parts = parts;
   const std::vector<std::int32_t> number =
       thaw::number_items(data, trainer.options().numbering, trainer.options().seed);
-  tables.add("popularity", test, PopularityScorer(edges));
+  tables.add("popularity" + mark, test, PopularityScorer(edges));
   tables.add("largest number + 1, + 2, ...", test, LargestPlusOne(number));
   tables.add("walks of 3 steps" + mark, test, WalkScorer(graph));
   tables.add("walks of 3 steps, whole history" + mark, test, WalkScorer(graph, true));

@@ -54,8 +54,27 @@ thaw::Result<std::unique_ptr<TextTokenizer>> make_tokenizer(const Options& o) {
   return std::unique_ptr<TextTokenizer>(std::make_unique<Tokenizer>(std::move(opened.value())));
 }
 
+// What a run learns from: two runs of the same text may share a checkpoint and a file of vectors.
+std::string identity_of(const Options& o, const thaw::ItemSequences& learn, const thaw::Interactions& edges) {
+  std::uint64_t hash = 14695981039346656037ull;  // FNV-1a
+  const auto add = [&](const auto& numbers) {
+    for (const auto n : numbers) hash = (hash ^ static_cast<std::uint64_t>(n)) * 1099511628211ull;
+  };
+  add(learn.lists.ids), add(learn.lists.offsets), add(edges.by_user.ids), add(edges.by_user.offsets);
+  char text[200];
+  std::snprintf(text, sizeof text, "%s%s%s, %zu edges, %016llx, %s vectors, %d epochs, seed %llu", learn.name.c_str(),
+                o.cold ? " with new users and items" : "", o.leaky ? " [leaky graph]" : "", edges.by_user.ids.size(),
+                static_cast<unsigned long long>(hash),
+                o.vectors == Vectors::none     ? "no"
+                : o.vectors == Vectors::random ? "random"
+                                               : "LightGCN",
+                o.rivals.lightgcn_epochs, static_cast<unsigned long long>(o.trainer.seed));
+  return text;
+}
+
 thaw::Result<std::vector<float>> make_vectors(const Options& o, const Questions& validation,
-                                              const thaw::Interactions& edges, const thaw::PropagationGraph& graph) {
+                                              const thaw::Interactions& edges, const thaw::PropagationGraph& graph,
+                                              const std::string& identity) {
   const Index width = o.trainer.model.graph_width;
   if (width == 0) return std::vector<float>{};
   if (o.vectors == Vectors::random) {
@@ -63,10 +82,11 @@ thaw::Result<std::vector<float>> make_vectors(const Options& o, const Questions&
     return std::vector<float>(features.all().begin(), features.all().end());
   }
   const auto size = static_cast<std::size_t>(graph.nodes() * width);
-  if (!o.vectors_file.empty() && thaw::file_exists(o.vectors_file)) return read_vectors(o.vectors_file, size, width);
+  if (!o.vectors_file.empty() && thaw::file_exists(o.vectors_file))
+    return read_vectors(o.vectors_file, size, width, identity);
   auto trained = train_lightgcn(edges, validation, o.rivals);
   if (!trained || o.vectors_file.empty()) return trained;
-  if (const auto kept = write_vectors(o.vectors_file, trained.value(), width); !kept) return kept.fault();
+  if (const auto kept = write_vectors(o.vectors_file, trained.value(), width, identity); !kept) return kept.fault();
   return trained;
 }
 
@@ -79,7 +99,9 @@ int train(const Options& o, const thaw::ItemSequences& learn, const Questions& v
                              : thaw::training_interactions(learn);
   if (!edges) return complain(edges.fault());
   const thaw::PropagationGraph graph(edges.value());
-  const auto vectors = make_vectors(o, validation, edges.value(), graph);
+  RunOptions run = o.run;
+  run.identity = identity_of(o, learn, edges.value());
+  const auto vectors = make_vectors(o, validation, edges.value(), graph, run.identity);
   if (!vectors) return complain(vectors.fault());
   TrainerOptions options = o.trainer;
   if (o.paper) options.model.own_nodes = graph.nodes();
@@ -88,7 +110,7 @@ int train(const Options& o, const thaw::ItemSequences& learn, const Questions& v
               learn.items, static_cast<long long>(trainer.parameter_count()),
               static_cast<int>(trainer.options().model.language.vocab_size), trainer.trie().nodes());
   std::fflush(stdout);
-  Run training(trainer, o.run, validation, validation);
+  Run training(trainer, run, validation, validation);
   const auto done = training.train();
   if (!done) return complain(done.fault());
   std::printf("best at step %lld of %lld\n", static_cast<long long>(training.best_step()),
@@ -106,6 +128,10 @@ int run(const Options& o) {
       return complain(thaw::make_fault(thaw::FaultKind::unsupported,
                                        "--cold needs --variant best and --vectors lightgcn or random: nothing else "
                                        "gives new items a vector"));
+    if (o.leaky || o.parts)
+      return complain(thaw::make_fault(thaw::FaultKind::unsupported,
+                                       "--cold goes with neither --graph leaky, whose edges know the answers, nor "
+                                       "--parts, which takes known users apart"));
     HoldOut held = hold_out(data, {.seed = o.trainer.seed});
     const Questions validation = held.validation(data, {.seed = 2025, .most_users = o.validation_users});
     return train(o, held.learn, validation, [&](const auto& edges, const auto& graph, Trainer& trainer) {
@@ -179,7 +205,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--blocks", t.model.language.num_layers, "of encoder and decoder, each")->check(whole_number(1, 24));
   app.add_option("--alpha", t.model.alpha, "what vectors of entities are multiplied with")->check(positive_number());
   app.add_option("--sigma", t.model.sigma, "of the start of the trained table (paper)")->check(positive_number());
-  app.add_option("--batch", t.batch, "prompts of a step, half of each task")->check(whole_number(2, kMost));
+  app.add_option("--batch", t.batch, "prompts of a step")->check(whole_number(2, kMost));
   app.add_option("--candidates", t.candidates, "in a direct training prompt")->check(whole_number(2, 1000));
   app.add_option("--direct-every", t.direct_every, "one prompt of so many is a direct one")
       ->check(whole_number(1, kMost));

@@ -277,10 +277,14 @@ class Trainer {
         row[kSigns] = spells ? log_probability[q.index * count + c] : 0.0f;
       }
     }
-    const std::vector<double> w = fit_weights(rows, count, numbers);
+    std::vector<double> w = fit_weights(rows, count, numbers);
+    if (w[kSigns] < 0) {  // improbable numbers are no evidence: without them, the others are fitted anew
+      for (std::size_t r = kSigns; r < rows.size(); r += numbers) rows[r] = 0;
+      w = fit_weights(rows, count, numbers);
+    }
     Mix mix;
     std::copy_n(w.begin(), kSigns, mix.sign.begin());
-    mix.text = (std::max)(w[kSigns], 0.0);
+    mix.text = w[kSigns];
     return mix;
   }
 

@@ -3,9 +3,8 @@
 //   thaw_click_stream --items 1000000 --rows 10000000
 //   thaw_click_stream --checkpoint run.checkpoint --every 1000000      # then press Ctrl-C, or kill -9
 //   thaw_click_stream --checkpoint run.checkpoint --resume             # goes on from the last whole checkpoint
-//   mpirun -n 4 thaw_click_stream                                      # the ranks share each batch:
-//   docs/distributed.md thaw_click_stream --compare                                        # 10,000, 100,000 and
-//   1,000,000 items
+//   mpirun -n 4 thaw_click_stream             # the ranks share each batch: docs/distributed.md
+//   thaw_click_stream --compare               # 10,000, 100,000 and 1,000,000 items
 //
 // The impressions are made up as they are read (click_stream.hpp), so no file is needed. The fingerprint at the end is
 // that of every weight and moment: a run that was stopped and resumed prints the same one as a run that was not.
@@ -104,7 +103,7 @@ int run(const Options& o, const thaw::CommunicatorRef& ranks) {
     if (!loaded) return complain(loaded.fault().text);
     std::printf("goes on after %lld impressions\n", static_cast<long long>(trainer.rows()));
   }
-  if (const auto agreed = trainer.follow_first_rank(); !agreed) return complain(agreed.fault().text);
+  if (const auto agreed = trainer.follow_first_rank(o.rows); !agreed) return complain(agreed.fault().text);
   std::printf("%lld parameters, batches of %lld\n", static_cast<long long>(trainer.parameter_count()),
               static_cast<long long>(o.trainer.batch));
   const thaw::InterruptGuard guard;

@@ -88,8 +88,9 @@ class StreamTrainer {
   double exchange_seconds() const { return exchanging_; }
 
   // All ranks go on from what the first one holds. Errors: ranks that were started for another run.
-  thaw::Result<thaw::Done> follow_first_rank() {
-    const std::string run = identity();
+  // `goal`: how many rows the run is to see, which a checkpoint need not share.
+  thaw::Result<thaw::Done> follow_first_rank(std::int64_t goal = 0) {
+    const std::string run = identity() + ", up to row " + std::to_string(goal);
     if (auto same = thaw::require_same_text(ranks(), "settings", {run.data(), run.size()}); !same) return same;
     std::int64_t done[] = {rows_, adam_.steps()};
     auto sent = ranks().broadcast(done, sizeof done, 0);

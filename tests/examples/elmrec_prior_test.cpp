@@ -216,14 +216,18 @@ TEST_CASE("position bias: none between the same orders, some between others wher
   CHECK(sum == doctest::Approx(1).epsilon(1e-4));
 }
 
-TEST_CASE("vectors file: what was written; other sizes are refused") {
+TEST_CASE("vectors file: what was written; other sizes and what was trained on something else are refused") {
   const thaw_test::TemporaryFolder folder;
   const std::string path = folder / "vectors.safetensors";
   const std::vector<float> vectors{1, 2, 3, 4, 5, 6};
-  CHECK(elmrec::write_vectors(path, vectors, 2).ok());
-  const auto read = elmrec::read_vectors(path, 6, 2);
+  CHECK(elmrec::write_vectors(path, vectors, 2, "Beauty, seed 1").ok());
+  const auto read = elmrec::read_vectors(path, 6, 2, "Beauty, seed 1");
   CHECK(read.ok());
   if (read) CHECK(read.value() == vectors);
-  CHECK(!elmrec::read_vectors(path, 8, 2).ok());
-  CHECK(!elmrec::read_vectors(folder / "none", 6, 2).ok());
+  CHECK(!elmrec::read_vectors(path, 8, 2, "Beauty, seed 1").ok());
+  CHECK(!elmrec::read_vectors(folder / "none", 6, 2, "Beauty, seed 1").ok());
+  const auto other = elmrec::read_vectors(path, 6, 2, "Beauty with new users and items, seed 1");
+  CHECK(!other.ok());
+  if (!other)
+    CHECK(std::string(other.fault().text).find("vectors of Beauty, seed 1, this run is") != std::string::npos);
 }

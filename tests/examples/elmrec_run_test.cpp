@@ -59,6 +59,11 @@ TEST_CASE("a run that is resumed equals one that was never stopped, in both vari
     CHECK(resumed.train().ok());
     CHECK(rest.steps() == 12);
     CHECK(rest.step() == whole.step());
+    elmrec::Trainer cold(world.data, world.graph, {}, world.tokenizer, options);
+    elmrec::Run elsewhere(
+        cold, {.validate_every = 4, .minutes = 0, .checkpoint = path, .quiet = true, .identity = "other data"},
+        world.validation, world.validation);
+    CHECK(!elsewhere.train().ok());
     elmrec::TrainerOptions others = options;
     others.rate = 0.1;
     elmrec::Trainer other(world.data, world.graph, {}, world.tokenizer, others);

@@ -1,8 +1,8 @@
 // Agreement: whether all ranks have the same settings, and the same weights.
 //
-//   ranks.need(thaw::require_same_text(ranks, "settings", {text.data(), text.size()}));     // at the start
-//   ranks.need(thaw::require_same_hash(ranks, "weights", thaw::parameter_hash(parameters))); // whenever one likes to
-//   know
+//   ranks.need(thaw::require_same_text(ranks, "settings", {text.data(), text.size()}));  // at the start
+//   const std::uint64_t hash = thaw::parameter_hash(parameters);                         // whenever one likes to know
+//   ranks.need(thaw::require_same_hash(ranks, "weights", hash));
 //
 // Ranks that were started with different options would train something that nobody asked for, or wait for each other
 // for ever. Weights that differ in a bit are a bug or broken memory. Every rank is told.
@@ -27,6 +27,7 @@ inline std::uint64_t hash_bytes(const void* data, Index bytes, std::uint64_t has
 // Of every weight of a model: changes with any bit.
 template <class Plan, class R, class B>
 std::uint64_t parameter_hash(const Parameters<Plan, R, B>& parameters) {
+  static_assert(!has_own_memory<typename B::Context>, "parameter_hash reads weights in the host's memory");
   std::uint64_t hash = hash_bytes(nullptr, 0);
   for (int i = 0; i < parameters.count(); ++i) {
     const auto& value = parameters.slot(i).value;

@@ -1,7 +1,7 @@
 // Communicator: the processes ("ranks") that train one model together, and what they exchange.
 //
-//   thaw::Result<thaw::MpiCommunicator> world = thaw::MpiCommunicator::start();      // or: thaw::LoneCommunicator
-//   lone; thaw::CommunicatorRef ranks(world.value());        // what trainers take; without an argument: one process
+//   auto world = thaw::MpiCommunicator::start();             // or: thaw::LoneCommunicator lone;
+//   thaw::CommunicatorRef ranks(world.value());              // what trainers take; without an argument: one process
 //   thaw::Share own = thaw::share_of(batch, ranks.rank(), ranks.size());
 //   if (auto done = ranks.all_reduce_sum(gradient, count); !done) ranks.stop_all(done.fault());
 //

@@ -26,6 +26,7 @@ namespace thaw::inline v0 {
 // Every rank gets the weights of the first one, and its last steps of row tables.
 template <class Plan, class R, class B>
 Result<Done> broadcast_parameters(const CommunicatorRef& ranks, Parameters<Plan, R, B>& parameters) {
+  static_assert(!has_own_memory<typename B::Context>, "broadcast_parameters reads weights in the host's memory");
   constexpr auto bytes = [](Index count, std::size_t each) { return count * static_cast<Index>(each); };
   const auto& block = parameters.dense_block();
   auto done = ranks.broadcast(block.data, bytes(block.size(), sizeof(R)), 0);
@@ -43,6 +44,7 @@ Result<Done> broadcast_parameters(const CommunicatorRef& ranks, Parameters<Plan,
 // several ranks; with one, it makes clip_norm see what it would see there.
 template <class Plan, class R, class B>
 void coalesce_rows(const Parameters<Plan, R, B>& parameters, typename B::Context& context, GradientList<R, B>& list) {
+  static_assert(!has_own_memory<typename B::Context>, "coalesce_rows merges rows in the host's memory");
   Arena& arena = *context.arena;
   for (int i = 0; i < list.count; ++i) {
     if (list.rows[i] == nullptr) continue;
@@ -117,6 +119,7 @@ class GradientSum {
     for (int i = 0; i < list.count; ++i) {
       const auto& slot = parameters.slot(i);
       if (!slot.row_table) continue;
+      require(!has_own_memory<Context>, "GradientSum: row tables are summed in the host's memory; take dense ones");
       const bool same = count > 0 && tables[count - 1].slot == i - 1 &&
                         parameters.slot(i - 1).value.shape[0] == slot.value.shape[0] &&
                         detail::same_bags(list.rows[i - 1], list.rows[i]);

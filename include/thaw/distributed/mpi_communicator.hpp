@@ -25,6 +25,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 namespace thaw::inline v0 {
@@ -51,6 +52,8 @@ class MpiCommunicator {
     int provided = 0;
     if (started == 0 && MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
       return make_fault(FaultKind::unsupported, "MPI_Init_thread failed; start the program with mpirun");
+    if (started == 0 && provided < MPI_THREAD_FUNNELED)
+      return make_fault(FaultKind::unsupported, "this MPI does not allow threads beside the one that calls it");
     MpiCommunicator c;
     c.options_ = options;
     c.owns_mpi_ = started == 0;

@@ -111,6 +111,8 @@ class NcclCommunicator {
     if (own.size() > 0)
       detail::add_in_order_kernel<<<static_cast<unsigned>((own.size() + 255) / 256), 256, 0, stream_>>>(
           parts, size(), own.size(), own.size(), data + own.begin);
+    if (const cudaError_t launched = cudaGetLastError(); launched != cudaSuccess)
+      return make_fault(FaultKind::unsupported, "nccl: summing pieces: ", cudaGetErrorString(launched));
     code = ncclGroupStart();
     for (int r = 0; r < size() && code == ncclSuccess; ++r) {
       const Share piece = share_of(count, r, size());

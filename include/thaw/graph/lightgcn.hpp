@@ -108,7 +108,8 @@ class LightGcn {
   }
 
   const State& state() const { return state_; }
-  // Goes on from a saved state. Errors: sizes of another graph or width.
+  // Goes on from a saved state, bit for bit; with candidates, where it was saved at the end of an epoch. Errors: sizes
+  // of another graph or width.
   Result<Done> restore(State state) {
     const std::size_t size = state_.weights.size();
     if (state.weights.size() != size || state.first.size() != size || state.second.size() != size || state.steps < 0)
@@ -116,6 +117,7 @@ class LightGcn {
                         " and ", state.second.size(), " numbers, this model has ", size,
                         "; resume with the data and options that the run began with");
     state_ = std::move(state);
+    judges_.clear();
     scale_weights();
     return Done{};
   }

@@ -154,6 +154,7 @@ class CudaDevice {
       source = held;
     }
     detail::cuda_check(cudaMemcpyAsync(to, source, bytes, cudaMemcpyHostToDevice, stream_), "a copy to the device");
+    if (source == from) synchronize();  // pageable memory may still be read after the call
   }
   // Waits until the numbers are there.
   void download(void* to, const void* from, std::size_t bytes) {
