@@ -104,7 +104,9 @@ struct Cpu {
 
   // C (+)= A B + bias, batched, any strides.
   template <class R>
-  static void product(auto&, const ProductShape& s, const R* a, const R* b, R* c, const R* bias) {
+  static void product(auto&, ProductShape s, const R* a, const R* b, R* c, const R* bias) {
+    // Factors without elements may be null pointers, which nothing may be added to.
+    if (s.inner == 0) s.a_row_stride = s.a_batch_stride = s.b_batch_stride = 0;
     for (Index k = 0; k < s.batch; ++k, a += s.a_batch_stride, b += s.b_batch_stride, c += s.c_batch_stride)
       for (Index i = 0; i < s.rows; ++i) product_row(s, a + i * s.a_row_stride, b, c + i * s.c_row_stride, bias);
   }
