@@ -128,7 +128,7 @@ struct SegmentRow {
 template <class R, int T>
 struct SegmentSoftmax {
   using Shared = TwoFolds<R>;
-  using State = NoState;
+  using State = Nothing;
   SegmentTables tables;
   bool causal;
   DropoutRule rule;
@@ -164,8 +164,8 @@ struct SegmentSoftmax {
 // The dropped copy of weights that were kept.
 template <class R, int T>
 struct SegmentDrop {
-  using Shared = NoState;
-  using State = NoState;
+  using Shared = Nothing;
+  using State = Nothing;
   SegmentTables tables;
   DropoutRule rule;
   const R* kept;
@@ -183,7 +183,7 @@ struct SegmentSoftmaxBackward {
   struct Shared {
     TeamFold<R> fold;
   };
-  using State = NoState;
+  using State = Nothing;
   SegmentTables tables;
   DropoutRule rule;
   const R* kept;

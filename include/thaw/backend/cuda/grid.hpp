@@ -23,6 +23,8 @@ struct GridThread {
   int thread;
 };
 
+struct Nothing {};  // the Shared or State of a kernel without one
+
 // a / b for numbers that are not negative: in 32 bits where they fit, which costs a GPU a fifth.
 THAW_HOST_DEVICE inline Index quotient(Index a, Index b) {
   if (((a | b) >> 31) == 0) return static_cast<Index>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b));

@@ -14,7 +14,7 @@ namespace thaw::inline v0::grid {
 template <class R, int T, bool kCentred>
 struct Normalize {
   using Shared = TwoFolds<R>;
-  using State = NoState;
+  using State = Nothing;
   Index rows, columns;
   R epsilon;
   const R *x, *weight, *bias;
@@ -74,7 +74,7 @@ struct NormalizeBackward {
   struct Shared {
     TwoFolds<R> moments, slopes;
   };
-  using State = NoState;
+  using State = Nothing;
   Index rows, columns;
   R epsilon;
   const R *x, *weight, *g;

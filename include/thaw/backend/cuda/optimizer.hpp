@@ -40,16 +40,13 @@ TensorParts cut_tensors(const TensorStep<R>* tensors, int count, Arena& arena) {
   return out;
 }
 
-struct NothingShared {};
-struct NothingOwn {};
-
 // The squares of the gradients of each part, in double.
 template <class R>
 struct SquareParts {
   struct Shared {
     TeamFold<double> fold;
   };
-  using State = NothingOwn;
+  using State = Nothing;
   const TensorStep<R>* tensors;
   const TensorPart* parts;
   double* squares;  // (parts)
@@ -76,8 +73,8 @@ struct SquareParts {
 // weight = factor * gradient, number by number.
 template <class R>
 struct ScaleParts {
-  using Shared = NothingShared;
-  using State = NothingOwn;
+  using Shared = Nothing;
+  using State = Nothing;
   R factor;
   const TensorStep<R>* tensors;
   const TensorPart* parts;
@@ -94,8 +91,8 @@ struct ScaleParts {
 
 template <class R>
 struct AdamAll {
-  using Shared = NothingShared;
-  using State = NothingOwn;
+  using Shared = Nothing;
+  using State = Nothing;
   AdamNumbers<R> numbers;
   const TensorStep<R>* tensors;
   const TensorPart* parts;
@@ -117,7 +114,7 @@ struct LambDirection {
   struct Shared {
     TeamFold<double> weights, update;
   };
-  using State = NothingOwn;
+  using State = Nothing;
   R beta1, beta2, correction1, correction2, epsilon, decay;
   const TensorStep<R>* tensors;
   const TensorPart* parts;
@@ -179,8 +176,8 @@ struct LambRatios {
 };
 template <class R>
 struct LambApply {
-  using Shared = NothingShared;
-  using State = NothingOwn;
+  using Shared = Nothing;
+  using State = Nothing;
   const TensorStep<R>* tensors;
   const TensorPart* parts;
   const R *direction, *factor;

@@ -15,13 +15,12 @@ template <class R>
 struct TwoFolds {
   TeamFold<R> first, second;
 };
-struct NoState {};
 
 // y = softmax(x + bias) of each row; bias (columns numbers at bias + row * bias_stride) may be null.
 template <class R, int T>
 struct Softmax {
   using Shared = TwoFolds<R>;
-  using State = NoState;
+  using State = Nothing;
   Index rows, columns;
   const R *x, *bias;
   Index bias_stride;
@@ -67,7 +66,7 @@ struct SoftmaxBackward {
   struct Shared {
     TeamFold<R> fold;
   };
-  using State = NoState;
+  using State = Nothing;
   Index rows, columns;
   const R *y, *g;
   R* d;
@@ -94,7 +93,7 @@ struct SoftmaxBackward {
 template <class R, int T>
 struct LogSumExp {
   using Shared = TwoFolds<R>;
-  using State = NoState;
+  using State = Nothing;
   Index rows, columns;
   const R* x;
   R* y;
@@ -130,7 +129,7 @@ struct TokenLoss {
   struct Shared {
     TeamFold<double> fold;
   };
-  using State = NoState;
+  using State = Nothing;
   Index rows, columns, counted;
   const std::int32_t* classes;
   const R *x, *totals;

@@ -90,7 +90,7 @@ struct StridedSum {
   struct Shared {
     Fold fold;
   };
-  struct State {};
+  using State = Nothing;
   Axes kept, summed;
   Index chunk, chunks;  // numbers of a chunk, chunks
   const R* x;
@@ -153,7 +153,7 @@ struct SquareSums {
   struct Shared {
     TeamFold<double> fold;
   };
-  struct State {};
+  using State = Nothing;
   Index n, share;
   const R* x;
   double* parts;
