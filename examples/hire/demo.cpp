@@ -180,6 +180,7 @@ class Demo {
     model_.start = lessons.start();
     if (lessons.contexts_in_step() < ranks_.size())
       return complain("a step has fewer contexts than there are processes; start fewer");
+    if (const auto placed = use_device(recipe); !placed) return complain(placed.fault().text);
     if (const int status = train(lessons, seed); status != 0) return status;
     if (!ranks_.is_first()) return 0;  // the first rank scores
     if (!is_published()) hire::choose_order_shares(task_.data, known_, model_);
@@ -188,6 +189,15 @@ class Demo {
       model_tables_[k].push_back(thaw::evaluate(scores));
     }
     return 0;
+  }
+
+  // Who takes the steps: this program's processor, or a device.
+  Result<Done> use_device(const hire::Recipe& recipe) {
+    if (o_.device == "cpu") return Done{};
+    auto opened = hire::open_cuda_training(hire::plan_for(task_.data, model_.packer->levels(), recipe), recipe);
+    if (!opened) return opened.fault();
+    model_.trainer->use(std::move(opened.value()));
+    return Done{};
   }
 
   int train(hire::Lessons& lessons, std::uint64_t seed) {
@@ -296,6 +306,10 @@ int run(const DemoOptions& options, const thaw::CommunicatorRef& ranks) {
     return options.inspected == "ml-1m" ? hire::inspect_movielens(options.data_dir)
                                         : hire::inspect_file(options.file, demo_command(options.file));
   if (options.serve) return hire::recommend_to_guest(options.served);
+  if (options.device == "cuda") {
+    if (!ranks.is_lone()) return complain("--device cuda trains in one process; start the program without mpirun");
+    if (const auto found = hire::find_cuda(); !found) return complain(found.fault().text);
+  }
   Result<hire::Task> task = make_task(options);
   if (!task) return complain(task.fault().text);
   const hire::Recipe recipe = make_recipe(options);

@@ -199,8 +199,11 @@ Learned learn(Trainer& trainer, ContextPacker& packer, Pack&& pack, double divis
   while (trainer.steps() < total && !is_ending()) {
     pack(trainer.steps(), packer);
     const double loss = trainer.step(packer, guard.interrupted()) / divisor;
-    const std::string tensor = first_not_finite(trainer);
     const thaw::Index done = trainer.steps();
+    // Weights on a device are looked at where they are fetched anyway; meanwhile the loss tells of them.
+    const bool is_read =
+        trainer.is_home() || !std::isfinite(loss) || done == total || done % options.checkpoint_every == 0;
+    const std::string tensor = is_read ? first_not_finite(trainer) : std::string();
     if (!std::isfinite(loss) || !tensor.empty()) return fail(detail::not_finite(done, loss, tensor, learned, options));
     learned.losses.push_back(loss);
     if (progress) progress->step(done, loss);

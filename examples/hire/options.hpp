@@ -13,6 +13,7 @@ namespace hire {
 
 struct DemoOptions {
   std::string data = "generated", data_dir, out = "out", variant = "best", protocol = "leak-free";
+  std::string device = "cpu";  // what trains
   std::uint64_t seed = 200, data_seed = 1;
   int seeds = 1, threads = 0;
   std::int64_t steps = 0, checkpoint_every = 100;
@@ -81,6 +82,9 @@ inline void declare(CLI::App& app, DemoOptions& o) {
       ->capture_default_str();
   app.add_option("--threads", o.threads, "threads to compute with (default: all cores, at most 8)")
       ->check(whole_number(1, 256));
+  app.add_option("--device", o.device, "what takes the training steps; cuda needs a build with it (docs/cuda.md)")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   app.add_option("--out", o.out, "folder for the model, the report and checkpoints")->capture_default_str();
   app.add_option("--checkpoint-every", o.checkpoint_every, "steps between checkpoints")
       ->check(whole_number(1))

@@ -1,27 +1,23 @@
-// Trainer: the weights, the optimiser and one training step of HIRE.
+// Trainer: training steps of HIRE and predictions, on the host or with a device that takes the steps.
 //
 //   hire::Trainer trainer(settings, recipe, /*threads*/ 2);
 //   double loss = trainer.step(packer);            // squared error, summed as the recipe's loss says
 //   trainer.predict(packer, predictions);          // (contexts, users, items)
 //
-// With several ranks (docs/distributed.md) each packs its contexts of a step, and all take the same step.
+// With several ranks (docs/distributed.md) each packs its contexts of a step, and all take the same step. After use()
+// a device steps; whatever reads the weights here fetches them first.
 #pragma once
 
 #include <memory>
-#include <variant>
+#include <vector>
 
 #include "hire/affinity.hpp"
 #include "hire/contexts.hpp"
+#include "hire/device_training.hpp"
 #include "hire/recipe.hpp"
+#include "hire/training_steps.hpp"
 #include "thaw/backend/cpu_eigen.hpp"
 #include "thaw/core/growing_arena.hpp"
-#include "thaw/distributed/gradient_sum.hpp"
-#include "thaw/nn/losses.hpp"
-#include "thaw/optim/adam.hpp"
-#include "thaw/optim/clip.hpp"
-#include "thaw/optim/lamb.hpp"
-#include "thaw/optim/lookahead.hpp"
-#include "thaw/optim/schedule.hpp"
 
 namespace hire {
 
@@ -38,48 +34,29 @@ class Trainer {
   using Backend = thaw::CpuEigen;
   using Plan = Hire<thaw::Spec>;
   using A = thaw::Array<float, Backend>;
-  using Lamb = thaw::Lookahead<thaw::Lamb<float, Backend>, float, Backend>;
-  using Adam = thaw::Lookahead<thaw::Adam<float, Backend>, float, Backend>;
 
   Trainer(const Plan& plan, const Recipe& recipe, int threads, const thaw::CommunicatorRef& ranks = {})
-      : recipe_(recipe),
-        weights_{&weight_arena_, threads},
+      : weights_{&weight_arena_, threads},
         context_{&arena_, threads},
-        parameters_(plan, weights_, recipe.seed),
-        tape_(context_),
-        sum_(ranks),
-        schedule_(recipe.anneal == Anneal::constant ? thaw::constant_rate(recipe.rate)
-                                                    : thaw::flat_then_anneal(recipe.rate, recipe.steps, 0.7)) {
-    const thaw::LookaheadOptions lookahead{
-        .every = 6, .share = 0.5, .start_at_first_sync = recipe.lookahead_at_first_sync};
-    if (recipe.optimizer == Optimizer::lamb)
-      lamb_ = std::make_unique<Lamb>(parameters_, lookahead, thaw::LambOptions{.decay = recipe.decay});
-    else
-      adam_ = std::make_unique<Adam>(parameters_, lookahead, thaw::AdamOptions{.decay = recipe.decay});
+        steps_(plan, recipe, weights_, context_, ranks) {}
+
+  // From here on `device` steps, from the weights and the step that are here now. One process only.
+  void use(Training device) {
+    thaw::require(ranks().is_lone(), "Trainer: a device trains in one process");
+    bring_home();
+    device_ = std::move(device);
+    if (device_ && blocks_.empty()) list_blocks();
+    send();
   }
 
   // One step on the packed contexts; returns the loss before it, of all ranks. `stop`: this rank would like to end.
   double step(const ContextPacker& packer, bool stop = false) {
-    thaw::Scope scope(tape_);
-    const Batch<float> batch = packer.batch();
-    const auto net = parameters_.on(tape_);
-    thaw::Key key = thaw::Key{recipe_.seed}.fold(static_cast<std::uint64_t>(steps_));
-    if (!ranks().is_first())
-      key = key.fold(static_cast<std::uint64_t>(ranks().rank()));  // contexts count from 0 in each
-    const auto predicted = net(batch, thaw::DropoutRule::make(recipe_.dropout, key, 0));
-    const auto loss = thaw::weighted_squared_error(predicted, A::view(context_, packer.truth(), predicted.shape),
-                                                   A::view(context_, packer.weight(), predicted.shape));
-    auto gradients = parameters_.gradient(loss);
-    double numbers[] = {static_cast<double>(loss.item()), stop ? 1.0 : 0.0};
-    ranks().need(sum_(parameters_, context_, gradients, numbers, 2));
-    stopped_ = numbers[1] > 0;
-    if (recipe_.clip_value > 0) thaw::clip_value(gradients, recipe_.clip_value);
-    if (recipe_.clip_norm > 0) thaw::clip_norm(gradients, recipe_.clip_norm);
-    const double rate = schedule_.at(steps_);
-    if (lamb_) lamb_->step(parameters_, gradients, rate);
-    if (adam_) adam_->step(parameters_, gradients, rate);
-    ++steps_;
-    return numbers[0];
+    const Lesson lesson{packer.batch(), packer.truth(), packer.weight()};
+    if (!device_) return steps_.step(lesson, stop);
+    const double loss = device_->step(lesson);
+    is_home_ = false;
+    ++device_steps_;
+    return loss;
   }
 
   // Predicted ratings of every cell.
@@ -90,42 +67,66 @@ class Trainer {
   }
   // The weights, computing in the step's arena.
   Hire<A> scoring_model() {
-    return thaw::map_model<A>(parameters_.values(),
+    return thaw::map_model<A>(parameters().values(),
                               [&](const thaw::Path&, const A& a) { return thaw::on<Backend>(context_, a); });
   }
 
-  thaw::Parameters<Plan, float, Backend>& parameters() { return parameters_; }
-  const Recipe& recipe() const { return recipe_; }
-  const thaw::CommunicatorRef& ranks() const { return sum_.ranks(); }
+  // The weights on the host; who changes them tells a device by set_steps().
+  thaw::Parameters<Plan, float, Backend>& parameters() {
+    bring_home();
+    return steps_.parameters();
+  }
+  // Whether the weights here are those of the last step, without asking a device for them.
+  bool is_home() const { return is_home_; }
+  const Recipe& recipe() const { return steps_.recipe(); }
+  const thaw::CommunicatorRef& ranks() const { return steps_.ranks(); }
   // Whether any rank asked to stop in the last step: all know it after the same one.
-  bool stopped() const { return stopped_; }
-  Index steps() const { return steps_; }
+  bool stopped() const { return steps_.stopped(); }
+  Index steps() const { return device_ ? device_steps_ : steps_.steps(); }
+  // After the weights and the state were set from elsewhere: the step that they are of.
   void set_steps(Index steps) {
-    steps_ = steps;
-    if (lamb_) lamb_->steps() = steps;
-    if (adam_) adam_->steps() = steps;
+    steps_.set_steps(steps);
+    send();
   }
   // fn(name, index, array) for the optimiser's state.
   void each_state(auto&& fn) {
-    if (lamb_) lamb_->each_state(fn);
-    if (adam_) adam_->each_state(fn);
+    bring_home();
+    steps_.each_state(fn);
   }
   thaw::GrowingArena& arena() { return arena_; }
   Backend::Context& context() { return context_; }
   std::size_t peak_bytes() const { return weight_arena_.peak() + arena_.peak(); }
 
  private:
-  Recipe recipe_;
+  void list_blocks() {
+    auto& parameters = steps_.parameters();
+    for (int i = 0; i < parameters.count(); ++i) {
+      auto& slot = parameters.slot(i);
+      thaw::require(!slot.row_table, "Trainer: ", slot.path, " is stepped by rows, which a device does not send back");
+      blocks_.push_back({slot.value.data, slot.value.size()});
+    }
+    steps_.each_state([&](const char*, int, auto& array) { blocks_.push_back({array.data, array.size()}); });
+  }
+  void send() {
+    if (!device_) return;
+    device_steps_ = steps_.steps();
+    device_->send(blocks_, device_steps_);
+    is_home_ = true;
+  }
+  void bring_home() {
+    if (is_home_) return;
+    is_home_ = true;
+    device_->fetch(blocks_);
+    steps_.set_steps(device_steps_);
+  }
+
   thaw::GrowingArena weight_arena_, arena_;
   Backend::Context weights_, context_;
-  thaw::Parameters<Plan, float, Backend> parameters_;
-  thaw::Tape<float, Backend> tape_;
-  thaw::GradientSum<float, Backend> sum_;
-  bool stopped_ = false;
-  thaw::Schedule schedule_;
-  std::unique_ptr<Lamb> lamb_;
-  std::unique_ptr<Adam> adam_;
-  Index steps_ = 0;
+  TrainingSteps<Backend> steps_;
+  Training device_;
+  std::vector<HostBlock> blocks_;  // weights and state on the host
+  Index device_steps_ = 0;
+  bool is_home_ = true;
 };
 
 }  // namespace hire

@@ -1,4 +1,4 @@
-// Whole runs of HIRE on a tiny world: checkpoints, model files, threads, and that nothing hidden is read.
+// Whole runs of HIRE on a tiny world: checkpoints, model files, threads, devices, and that nothing hidden is read.
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -7,6 +7,7 @@
 
 #include "hire/model_file.hpp"
 #include "hire_tiny.hpp"
+#include "tests/cuda/host_session.hpp"
 #include "thaw/baselines/item_mean.hpp"
 
 namespace {
@@ -241,4 +242,111 @@ TEST_CASE("learning on rehearsals beats the item mean, and beats its own start")
   CHECK(learned < item_mean - 0.15);
   CHECK(learned < start - 0.01);
   CHECK(learned < 1.0);
+}
+
+namespace {
+
+// Steps of a device on the host's loops, over memory that the host may not read: --device cuda without a GPU.
+class GridTraining : public hire::DeviceTraining {
+ public:
+  explicit GridTraining(const Run& run)
+      : training_(hire::plan_for(run.task.data, run.model.packer->levels(), run.recipe), run.recipe, session_.context) {
+  }
+  double step(const hire::Lesson& lesson) override { return training_.step(lesson); }
+  void send(std::span<const hire::HostBlock> blocks, hire::Index steps) override { training_.send(blocks, steps); }
+  void fetch(std::span<const hire::HostBlock> blocks) override { training_.fetch(blocks); }
+
+ private:
+  device_checks::HostSession session_;
+  hire::TrainingOn<thaw::HostGrid> training_;
+};
+
+// Kernels run thread by thread here, so everything is small; the slow weights are in use after the sixth step.
+hire::Recipe smallest(hire::Optimizer optimizer) {
+  hire::Recipe recipe = hire_tiny::best();
+  recipe.blocks = 1, recipe.users = recipe.items = 4, recipe.most_queries = 2, recipe.batch = 2, recipe.steps = 9;
+  recipe.episodes = 1;
+  recipe.optimizer = optimizer;
+  return recipe;
+}
+void use_grid(Run& run) { run.model.trainer->use(std::make_unique<GridTraining>(run)); }
+
+// Weights and the optimiser's state.
+std::vector<float> state(hire::Trainer& trainer) {
+  std::vector<float> all = weights(trainer);
+  trainer.each_state([&](const char*, int, auto& array) { all.insert(all.end(), array.begin(), array.end()); });
+  return all;
+}
+template <class R>
+double difference(const std::vector<R>& a, const std::vector<R>& b) {
+  if (a.size() != b.size() || a.empty()) return 1e30;
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) worst = (std::max)(worst, std::abs(double(a[i]) / double(b[i]) - 1));
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("--device: without CUDA in the program, the answer names the preset to build") {
+  const auto found = hire::find_cuda();
+  CHECK_FALSE(found.ok());
+  if (!found) CHECK(std::string(found.fault().text).find("cmake --preset cuda") != std::string::npos);
+}
+
+TEST_CASE("--device: a run on a device follows the host's, and the host scores with what it learnt") {
+  std::FILE* sink = std::tmpfile();
+  const hire::Recipe recipe = smallest(hire::Optimizer::adam);
+  Run host(recipe), device(recipe);
+  const std::vector<float> start = weights(*device.model.trainer);
+  use_grid(device);
+  const hire::Learned expected = host.learn(quiet(host, "", sink)), got = device.learn(quiet(device, "", sink));
+  CHECK(got.ending == hire::Ending::complete);
+  CHECK(difference(got.losses, expected.losses) < 1e-4);
+  CHECK_FALSE(same_bits(weights(*device.model.trainer), start));
+  std::vector<float> ours, theirs;
+  device.model.trainer->predict(*device.model.packer, ours);
+  host.model.trainer->predict(*host.model.packer, theirs);
+  CHECK(difference(ours, theirs) < 1e-4);
+  std::fclose(sink);
+}
+
+TEST_CASE("--device: a checkpoint of one device is the same on the other, bit for bit, and the run goes on there") {
+  const hire::Recipe recipe = smallest(hire::Optimizer::lamb);
+  Run whole(recipe);
+  std::vector<double> through;
+  for (int s = 0; s < recipe.steps; ++s) through.push_back(whole.step());
+  for (const bool from_grid : {true, false}) {
+    const Scratch file("device.checkpoint");
+    Run first(recipe), second(recipe);
+    use_grid(from_grid ? first : second);
+    std::vector<double> losses, read;
+    for (int s = 0; s < 7; ++s) losses.push_back(first.step());
+    const hire::Identity identity = hire::identity_of(first.task.data, first.known, recipe);
+    CHECK(hire::save_checkpoint(file.path, *first.model.trainer, losses, identity).ok());
+    CHECK(hire::load_checkpoint(file.path, *second.model.trainer, read, identity).ok());
+    CHECK(second.model.trainer->steps() == 7);
+    CHECK(same_bits(state(*second.model.trainer), state(*first.model.trainer)));
+    for (int s = 7; s < recipe.steps; ++s) losses.push_back(second.step());
+    CHECK(difference(losses, through) < 1e-4);
+  }
+}
+
+TEST_CASE("--device: what a device is sent it gives back, bit for bit") {
+  Run run(smallest(hire::Optimizer::lamb));
+  for (int s = 0; s < 7; ++s) run.step();
+  std::vector<float> sent = state(*run.model.trainer), fetched(sent.size(), 0.0F);
+  std::vector<hire::HostBlock> from, to;
+  std::size_t at = 0;
+  const auto add = [&](const auto& array) {
+    from.push_back({sent.data() + at, array.size()});
+    to.push_back({fetched.data() + at, array.size()});
+    at += static_cast<std::size_t>(array.size());
+  };
+  auto& parameters = run.model.trainer->parameters();
+  for (int i = 0; i < parameters.count(); ++i) add(parameters.slot(i).value);
+  run.model.trainer->each_state([&](const char*, int, auto& array) { add(array); });
+  GridTraining grid(run);
+  grid.send(from, 7);
+  grid.fetch(to);
+  CHECK(same_bits(fetched, sent));
 }
