@@ -3,6 +3,7 @@
 // Beside it popularity with the same others at its own best weight: where that gains as much, the gain is popularity's.
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -34,34 +35,47 @@ inline void print_gain(const char* against, const thaw::PairedDifference& gain) 
   std::printf("%s %+.4f [%+.4f, %+.4f]", against, gain.mean, gain.lower, gain.upper);
 }
 
+// Where a choice is made, where the weight is, and where both are measured.
+struct MixingTargets {
+  Target settings, weighing, test;
+};
+inline constexpr std::int32_t kSettingsUsers = 1000, kWeighingUsers = 4000;
+// Half of those who have validation items, but no more than a thousand, choose the settings of the other models; of the
+// others, up to four thousand, choose the weight: a difference between two mixtures is smaller than one of models.
+inline MixingTargets mixing_targets(const thaw::SplitLists& split, const TargetOptions& options) {
+  thaw::SplitLists with_validation = split;
+  ensure_validation(with_validation);
+  TargetOptions settings = options, weighing = options;
+  settings.validation = weighing.validation = true;
+  settings.users = weighing.after = (std::min)(kSettingsUsers, Target::askable(with_validation, true) / 2);
+  weighing.users = kWeighingUsers;
+  return {Target(with_validation, settings), Target(with_validation, weighing), Target(split, options)};
+}
+
 // What the mixture gains over the other model, and over the better of its two parts. Which part is the better one is
 // read from the test itself, so the second bar is a little too high.
-inline thaw::Result<thaw::Done> print_mix(const char* name, const char* other_name, const Target& valid,
-                                          const Target& test, const Fits& first, const Fits& second) {
-  const auto tried = score_pairs(valid, first.valid, second.valid);
+inline thaw::Result<thaw::Done> print_mix(const char* name, const char* other_name, const MixingTargets& targets,
+                                          const Fits& first, const Fits& second) {
+  const auto tried = measure_mixtures(targets.weighing, first.valid, second.valid, kWeights);
   if (!tried) return tried.fault();
-  const auto weight = choose_weight(tried.value(), valid);
-  if (!weight) return weight.fault();
-  const auto pairs = score_pairs(test, first.test, second.test);
-  if (!pairs) return pairs.fault();
-  const double weights[] = {weight.value(), 0.5, 0, 1};
-  std::vector<thaw::MetricTable> tables;
-  for (const double w : weights) {
-    auto table = test.measure(Mixed(pairs.value(), w));
-    if (!table) return table.fault();
-    tables.push_back(std::move(table.value()));
-  }
-  const auto &mixed = tables[0], &half = tables[1], &other = tables[2], &ours = tables[3];
+  const auto choice = choose_weight(tried.value());
+  if (!choice) return choice.fault();
+  const double weights[] = {choice.value().weight, 0.5, 0, 1};
+  const auto tables = measure_mixtures(targets.test, first.test, second.test, weights);
+  if (!tables) return tables.fault();
+  const auto &mixed = tables.value()[0], &half = tables.value()[1], &other = tables.value()[2],
+             &ours = tables.value()[3];
   const bool ours_is_better = ours.mean("NDCG@20") > other.mean("NDCG@20");
   const auto gain = thaw::compare(mixed, other, "NDCG@20", {.resamples = 2000});
   const auto over_better = thaw::compare(mixed, ours_is_better ? ours : other, "NDCG@20", {.resamples = 2000});
   if (!gain || !over_better) return (!gain ? gain : over_better).fault();
   std::printf("  %-11s alone %.4f / %.4f; with %-10s weight %.1f: %.4f / %.4f (weight 0.5: %.4f / %.4f), NDCG@20 ",
-              other_name, other.mean("Recall@20"), other.mean("NDCG@20"), name, weight.value(), mixed.mean("Recall@20"),
-              mixed.mean("NDCG@20"), half.mean("Recall@20"), half.mean("NDCG@20"));
+              other_name, other.mean("Recall@20"), other.mean("NDCG@20"), name, choice.value().weight,
+              mixed.mean("Recall@20"), mixed.mean("NDCG@20"), half.mean("Recall@20"), half.mean("NDCG@20"));
   print_gain(other_name, gain.value());
   print_gain(ours_is_better ? ", the better part, the first," : ", the better part, the second,", over_better.value());
-  std::printf("\n");
+  std::printf("; validation, %zu users: weight %.1f %+.4f, standard error %.4f\n", targets.weighing.users(),
+              choice.value().best, choice.value().gain, choice.value().error);
   return thaw::Done{};
 }
 
@@ -72,11 +86,8 @@ template <class System>
 thaw::Result<thaw::Done> print_interpolations(const thaw::SplitLists& split, const std::vector<std::string>& others,
                                               const Network& network, const TargetOptions& options,
                                               int most_epochs = 200) {
-  thaw::SplitLists with_validation = split;
-  ensure_validation(with_validation);
-  TargetOptions validation = options;
-  validation.validation = true;
-  const Target valid(with_validation, validation), test(split, options);
+  const detail::MixingTargets targets = detail::mixing_targets(split, options);
+  const Target &valid = targets.settings, &test = targets.test;
   const auto ours =
       detail::fit_both(valid, test, [&](const thaw::RatingGraph& graph) { return pretrained<System>(graph, network); });
   if (!ours) return ours.fault();
@@ -94,8 +105,7 @@ thaw::Result<thaw::Done> print_interpolations(const thaw::SplitLists& split, con
     const std::pair<const char*, const Fits*> mixed_with[] = {{System::kName, &ours.value()},
                                                               {"popularity", &popularity.value()}};
     for (const auto& [mixed_name, fits] : mixed_with)
-      if (thaw::Result<thaw::Done> done =
-              detail::print_mix(mixed_name, name.c_str(), valid, test, *fits, other.value());
+      if (thaw::Result<thaw::Done> done = detail::print_mix(mixed_name, name.c_str(), targets, *fits, other.value());
           !done)
         return done;
     std::fflush(stdout);

@@ -1,7 +1,9 @@
+#include <set>
+
 #include "tests/examples/zero_shot_tiny.hpp"
 #include "tests/temporary_folder.hpp"
 #include "thaw/baselines/popularity.hpp"
-#include "zero_shot/interpolation.hpp"
+#include "zero_shot/mixing.hpp"
 
 using namespace zero_shot_test;
 
@@ -20,6 +22,17 @@ zero_shot::Network& trained() {
   }();
   CHECK(loss < 0.6931);
   return network;
+}
+
+// Tables with NDCG@20 alone, (weights, users).
+std::vector<thaw::MetricTable> tables_of(const std::vector<std::vector<double>>& values) {
+  std::vector<thaw::MetricTable> tables;
+  for (const std::vector<double>& of_users : values) {
+    thaw::MetricTable table;
+    table.columns.push_back({"NDCG@20", of_users, thaw::summarize(of_users)});
+    tables.push_back(std::move(table));
+  }
+  return tables;
 }
 
 }  // namespace
@@ -115,9 +128,9 @@ TEST_CASE("weights travel through a file, and a file of another kind is refused"
   if (!refused) CHECK(std::string(refused.fault().text).find("expected a model of kind") != std::string::npos);
 }
 
-TEST_CASE("interpolation: the ends rank as the parts, a constant changes nothing") {
+TEST_CASE("interpolation: the ends rank as the parts, a constant changes nothing, blocks are one") {
   const thaw::SplitLists split = thaw::split_at_random(zero_shot::planted(kTarget));
-  const zero_shot::Target target(split, {.users = 60});
+  const zero_shot::Target target(split, {.users = 300});  // more than a block
   const auto statistics = zero_shot::Statistics::fit(target.graph(), {});
   CHECK(statistics.ok());
   if (!statistics) return;
@@ -127,21 +140,116 @@ TEST_CASE("interpolation: the ends rank as the parts, a constant changes nothing
     popularity.score(0, items, out);
     for (float& x : out) x += 8;
   };
-  const auto pairs = zero_shot::score_pairs(target, ours, popularity);
-  const auto moved = zero_shot::score_pairs(target, ours, shifted);
-  CHECK((pairs.ok() && moved.ok()));
-  if (!pairs || !moved) return;
+  const auto pairs = zero_shot::score_pairs(target, ours, popularity, 0, 300);
+  const auto moved = zero_shot::score_pairs(target, ours, shifted, 40, 60);
+  const auto tables = zero_shot::measure_mixtures(target, ours, popularity, zero_shot::kWeights);
+  CHECK((pairs.ok() && moved.ok() && tables.ok()));
+  if (!pairs || !moved || !tables) return;
+  CHECK(moved.value().second.size() == 20);
+  for (std::size_t q = 0; q < 20; ++q)
+    for (std::size_t i = 0; i < moved.value().second[q].size(); ++i)
+      CHECK(pairs.value().second[40 + q][i] == doctest::Approx(moved.value().second[q][i]).epsilon(1e-3));
   const auto value = [&](const auto& table) { return table ? table.value().mean("NDCG@20") : -1.0; };
-  CHECK(value(target.measure(zero_shot::Mixed(pairs.value(), 1))) == doctest::Approx(value(target.measure(ours))));
-  CHECK(value(target.measure(zero_shot::Mixed(pairs.value(), 0))) ==
-        doctest::Approx(value(target.measure(popularity))));
-  for (std::size_t q = 0; q < 60; ++q)
-    for (std::size_t i = 0; i < pairs.value().second[q].size(); ++i)
-      CHECK(pairs.value().second[q][i] == doctest::Approx(moved.value().second[q][i]).epsilon(1e-3));
-  const auto weight = zero_shot::choose_weight(pairs.value(), target);
-  CHECK(weight.ok());
-  if (weight)
-    CHECK(value(target.measure(zero_shot::Mixed(pairs.value(), weight.value()))) >= value(target.measure(ours)) - 1e-9);
+  CHECK(tables.value()[10].mean("NDCG@20") == doctest::Approx(value(target.measure(ours))));
+  CHECK(tables.value()[0].mean("NDCG@20") == doctest::Approx(value(target.measure(popularity))));
+  const auto whole = target.measure(zero_shot::Mixed(pairs.value(), 0.3));
+  CHECK(whole.ok());
+  if (!whole) return;
+  CHECK(tables.value()[3].users == whole.value().users);
+  CHECK(tables.value()[3].find("NDCG@20")->per_user == whole.value().find("NDCG@20")->per_user);
+  CHECK(tables.value()[3].mean("Recall@20") == whole.value().mean("Recall@20"));
+}
+
+TEST_CASE("interpolation: a mixture is taken where it gains more than one standard error") {
+  // Four users: both parts, and what the mixture of weight 0.6 gains for each over the first.
+  const auto choice_of = [](std::vector<double> gains, double first, double second) {
+    std::vector<std::vector<double>> values(11, std::vector<double>(gains.size(), 0.1));
+    for (std::size_t user = 0; user < gains.size(); ++user) {
+      values[10][user] = first, values[0][user] = second;
+      values[6][user] = first + gains[user];
+    }
+    return zero_shot::choose_weight(tables_of(values));
+  };
+  // Mean 0.1; squares about it 0.1, so the error is sqrt(0.1 / 3 / 4) = 0.0913.
+  const auto taken = choice_of({0.3, -0.1, 0.2, 0.0}, 0.4, 0.2);
+  CHECK(taken.ok());
+  if (!taken) return;
+  CHECK(taken.value().weight == 0.6);
+  CHECK(taken.value().gain == doctest::Approx(0.1));
+  CHECK(taken.value().error == doctest::Approx(0.0912871));
+  // Mean 0.09; squares about it 0.1092: error 0.0954.
+  const auto noise = choice_of({0.3, -0.1, 0.2, -0.04}, 0.4, 0.2);
+  CHECK((noise.ok() && noise.value().weight == 1.0 && noise.value().best == 0.6));
+  if (noise) CHECK(noise.value().error == doctest::Approx(0.0953939));
+  // The same noise over a second part that is the better one.
+  const auto other = choice_of({0.3, -0.1, 0.2, -0.04}, 0.4, 0.42);
+  CHECK((other.ok() && other.value().weight == 0.0));
+  // A loss, however certain; one user, whatever she says.
+  const auto loss = choice_of({-0.1, -0.1, -0.1, -0.1}, 0.4, 0.2);
+  CHECK((loss.ok() && loss.value().weight == 1.0));
+  const auto one = choice_of({0.5}, 0.4, 0.2);
+  CHECK((one.ok() && one.value().weight == 1.0));
+  CHECK(!choice_of({}, 0.4, 0.2).ok());
+}
+
+TEST_CASE("interpolation: of equal mixtures the nearest to the better part, of equal parts the first") {
+  std::vector<std::vector<double>> values(11, {0.5, 0.5, 0.5});
+  const auto all_equal = zero_shot::choose_weight(tables_of(values));
+  CHECK((all_equal.ok() && all_equal.value().weight == 1.0 && all_equal.value().gain == 0.0));
+  values[10] = {0.3, 0.3, 0.3}, values[0] = {0.2, 0.2, 0.2};
+  const auto near_first = zero_shot::choose_weight(tables_of(values));
+  CHECK((near_first.ok() && near_first.value().weight == 0.9));
+  values[0] = {0.4, 0.4, 0.4};
+  const auto near_second = zero_shot::choose_weight(tables_of(values));
+  CHECK((near_second.ok() && near_second.value().weight == 0.1));
+}
+
+TEST_CASE("interpolation: independent errors are averaged away, the same errors and pure noise are not mixed in") {
+  const thaw::SplitLists split = thaw::split_at_random(zero_shot::planted(kTarget));
+  const zero_shot::Target target(split, {.users = 200});
+  // Knows the answers by `truth`, and errs by itself.
+  const auto knowing = [](float truth, std::uint64_t seed) {
+    return [=](const thaw::TopNQuery& query, std::span<const std::int32_t> items, std::span<float> out) {
+      thaw::Philox rng(seed, static_cast<std::uint64_t>(query.user));
+      for (std::size_t i = 0; i < items.size(); ++i) out[i] = static_cast<float>(rng.normal());
+      for (const std::int32_t item : query.relevant) out[static_cast<std::size_t>(item)] += truth;
+    };
+  };
+  const auto chosen = [&](auto first, auto second) {
+    const auto tables = zero_shot::measure_mixtures(target, first, second, zero_shot::kWeights);
+    const auto choice = zero_shot::choose_weight(tables ? tables.value() : std::vector<thaw::MetricTable>(11));
+    CHECK(choice.ok());
+    return choice ? choice.value().weight : -1.0;
+  };
+  const double of_two = chosen(knowing(1.5f, 1), knowing(1.5f, 2));
+  CHECK((of_two > 0.25 && of_two < 0.75));
+  CHECK(chosen(knowing(1.5f, 1), knowing(1.5f, 1)) == 1.0);
+  CHECK(chosen(knowing(1.5f, 1), knowing(0.0f, 2)) == 1.0);
+  CHECK(chosen(knowing(0.0f, 1), knowing(1.5f, 2)) == 0.0);
+}
+
+TEST_CASE("interpolation: who chooses the settings of a model does not choose the weight") {
+  const auto nothing = [](const thaw::TopNQuery&, std::span<const std::int32_t>, std::span<float> out) {
+    for (float& x : out) x = 0;
+  };
+  for (const std::int32_t users : {700, 5400}) {
+    zero_shot::PlantedOptions options = kTarget;
+    options.users = users, options.items = 200;
+    const thaw::SplitLists split = thaw::split_at_random(zero_shot::planted(options));
+    const zero_shot::detail::MixingTargets targets = zero_shot::detail::mixing_targets(split, {.users = 50});
+    const auto settings = targets.settings.measure(nothing), weighing = targets.weighing.measure(nothing);
+    CHECK((settings.ok() && weighing.ok()));
+    if (!settings || !weighing) return;
+    const std::int32_t askable = zero_shot::Target::askable(split, true);
+    const std::int32_t choosing = (std::min)(1000, askable / 2);
+    CHECK(targets.settings.users() == static_cast<std::size_t>(choosing));
+    CHECK(targets.weighing.users() == static_cast<std::size_t>((std::min)(4000, askable - choosing)));
+    CHECK(targets.test.users() == 50);
+    const std::set<std::int32_t> first(settings.value().users.begin(), settings.value().users.end());
+    for (const std::int32_t user : weighing.value().users) CHECK(first.count(user) == 0);
+    CHECK(targets.settings.graph().by_user.edges.size() == split.train.ids.size());
+    CHECK(targets.weighing.graph().by_user.edges.size() == split.train.ids.size());
+  }
 }
 
 TEST_CASE("popularity on the pinned MovieLens split" * doctest::skip(std::getenv("THAW_DATA") == nullptr)) {
