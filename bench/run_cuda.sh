@@ -1,5 +1,5 @@
 #!/bin/sh
-# Everything that needs a GPU, in one call: builds the device suite and the timings, runs them, runs the suite under
+# Everything that needs a GPU, in one call: builds the device suite, the timings and the trainers, runs the first two, runs the suite under
 # compute-sanitizer, times PyTorch beside them, and prints one table last (docs/cuda.md).
 #
 #   bench/run_cuda.sh [build|suite|sanitize|time|table]...        nothing named: all of them in this order
@@ -47,22 +47,31 @@ compile() {
   echo "run_cuda: building for compute capability $arch" >&2
   export nvcc root build arch
   # shellcheck disable=SC2016
-  (cd "$root" && ls tests/cuda/device_*.cu bench/cuda/*.cu) | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 sh -c '
+  (cd "$root" && ls tests/cuda/device_*.cu bench/cuda/*.cu examples/*/cuda_*.cu) | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 sh -c '
     object=$build/objects/$(basename "$1" .cu).o
     "$nvcc" -std=c++20 -O2 -lineinfo -Werror cross-execution-space-call -gencode "arch=compute_$arch,code=sm_$arch" -I"$root/include" -I"$root/examples" \
       -I"$root/bench" -I"$root" -c "$root/$1" -o "$object" || { echo "run_cuda: $1 does not compile" >&2; exit 255; }
   ' compile >"$results/build.log" 2>&1 || { cat "$results/build.log" >&2; exit 1; }
   link thaw_cuda_suite tests/cuda/device_*.cu
   link thaw_cuda_bench bench/cuda/*.cu
+  trainer thaw_hire_demo examples/hire/demo.cpp examples/hire/cuda_training.cu
 }
-link() {
-  program=$1
-  shift
-  objects=''
-  for source in "$@"; do objects="$objects $build/objects/$(basename "$source" .cu).o"; done
-  # $objects is a list of words on purpose.
+
+# trainer <program> <its C++> <its CUDA>: a program that takes --device cuda. The host's part goes to the host's compiler.
+trainer() {
+  cxx=${CXX:-c++} flags='' libraries=''
+  has_header() { echo "#include <$1>" | $cxx -E -x c++ - >/dev/null 2>&1; }
+  has_header CLI/CLI.hpp || { echo "run_cuda: without CLI11 $1 is left out" >&2; return; }
+  if has_header zlib.h; then flags="$flags -DTHAW_HAS_ZLIB=1" libraries="$libraries -lz"; fi
+  if [ -d /usr/include/eigen3 ]; then flags="$flags -isystem /usr/include/eigen3"; fi
+  if has ccache; then cxx="ccache $cxx"; fi
+  object=$build/objects/$1.o
+  # $cxx, $flags and $libraries are lists of words on purpose.
   # shellcheck disable=SC2086
-  "$nvcc" -gencode "arch=compute_$arch,code=sm_$arch" $objects -o "$build/$program" -L"$toolkit/lib64" -lcublas \
+  if ! $cxx -std=c++20 -O2 -fopenmp $flags -I"$root/include" -I"$root/examples" -c "$root/$2" -o "$object"; then exit 1; fi
+  # shellcheck disable=SC2086
+  "$nvcc" -gencode "arch=compute_$arch,code=sm_$arch" -Xcompiler -fopenmp "$object" \
+    "$build/objects/$(basename "$3" .cu).o" -o "$build/$1" -L"$toolkit/lib64" -lcublas $libraries \
     -Xlinker -rpath -Xlinker "$toolkit/lib64" || exit 1
 }
 

@@ -1,4 +1,4 @@
-# The device programs: the suite of checks on a GPU, and its timings. Only with -DTHAW_CUDA=ON (cmake --preset cuda);
+# The device programs: the suite of checks on a GPU, its timings, and the trainers that take --device cuda. Only with -DTHAW_CUDA=ON (cmake --preset cuda);
 # the library itself needs nothing of this.
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   find_program(THAW_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda /opt/cuda PATH_SUFFIXES bin)
@@ -28,6 +28,25 @@ thaw_add_cuda_program(thaw_cuda_suite ${suite})
 file(GLOB timings CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/cuda/*.cu")
 if(timings)
   thaw_add_cuda_program(thaw_cuda_bench ${timings})
+endif()
+
+# Trainers: what nvcc compiles of them is an object of its own, linked with the program of examples/.
+add_library(thaw_hire_cuda OBJECT "${PROJECT_SOURCE_DIR}/examples/hire/cuda_training.cu")
+target_compile_options(thaw_hire_cuda PRIVATE "-std=c++20;-Werror;cross-execution-space-call;-Xcompiler=-Wall")
+target_link_libraries(thaw_hire_cuda PRIVATE thaw_examples)
+thaw_add_components(missing_for_trainers "host")
+find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp)
+find_package(Threads)
+if(NOT TARGET thaw_hire_demo AND CLI11_INCLUDE_DIR AND Threads_FOUND AND NOT missing_for_trainers)
+  add_executable(thaw_hire_demo "${PROJECT_SOURCE_DIR}/examples/hire/demo.cpp")
+  target_include_directories(thaw_hire_demo SYSTEM PRIVATE "${CLI11_INCLUDE_DIR}")
+  target_link_libraries(thaw_hire_demo PRIVATE thaw::host thaw_examples Threads::Threads)
+endif()
+if(TARGET thaw_hire_demo)
+  target_link_libraries(thaw_hire_demo PRIVATE thaw_hire_cuda CUDA::cublas CUDA::cudart)
+else()
+  message(STATUS "thaw_hire_demo is left out: it needs CLI11 (on Debian or Ubuntu: apt-get install libcli11-dev) "
+                 "${missing_for_trainers}")
 endif()
 
 enable_testing()

@@ -1,4 +1,5 @@
 // HIRE's training steps on an NVIDIA GPU: what the demonstration is linked with where it was built with CUDA.
+#define THAW_HIRE_CUDA 1
 #include "hire/device_training.hpp"
 #include "thaw/backend/cuda.hpp"
 

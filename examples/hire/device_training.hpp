@@ -5,7 +5,7 @@
 //
 // The trainer keeps its own weights and optimiser state, sends them when a run starts or is resumed and fetches them
 // for checkpoints, scoring and files, so that a file never says where a model was trained. The program that the presets
-// for a host build has no device, and says which preset has one. With THAW_HIRE_CUDA it is linked with
+// for a host build has no device, and says which preset has one. That preset links it with
 // cuda_training.cu, the one file of this folder that nvcc compiles.
 #pragma once
 
@@ -70,17 +70,20 @@ class TrainingOn : public DeviceTraining {
 
 using Training = std::unique_ptr<DeviceTraining>;
 
-// What can be said before a run is prepared. Errors: this program has no devices; those of opening one.
-thaw::Result<thaw::Done> find_cuda();  // cuda_training.cu
+// find_cuda: what can be said before a run is prepared. Errors: this program has no devices; those of opening one.
+#if defined(THAW_HIRE_CUDA)
+thaw::Result<thaw::Done> find_cuda();
 thaw::Result<Training> open_cuda_training(const Hire<thaw::Spec>& plan, const Recipe& recipe);
-
-#if !defined(THAW_HIRE_CUDA)
-inline thaw::Result<thaw::Done> find_cuda() {
+#else
+// Weak, so that linking cuda_training.cu puts its own in their place and demo.cpp is compiled once.
+[[gnu::weak]] thaw::Result<thaw::Done> find_cuda() {
   return thaw::make_fault(thaw::FaultKind::unsupported,
                           "--device cuda: this program was built without CUDA; build it with 'cmake --preset cuda' and "
                           "'cmake --build build/cuda --target thaw_hire_demo', or leave out --device");
 }
-inline thaw::Result<Training> open_cuda_training(const Hire<thaw::Spec>&, const Recipe&) { return find_cuda().fault(); }
+[[gnu::weak]] thaw::Result<Training> open_cuda_training(const Hire<thaw::Spec>&, const Recipe&) {
+  return find_cuda().fault();
+}
 #endif
 
 }  // namespace hire
