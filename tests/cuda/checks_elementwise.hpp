@@ -1,7 +1,10 @@
 // Checks of functions of single numbers, of moves and of sums.
 #pragma once
 
+#include <algorithm>
+
 #include "tests/cuda/report.hpp"
+#include "thaw/nn/factorization_machine.hpp"
 #include "thaw/ops/elementwise.hpp"
 #include "thaw/ops/normalize.hpp"
 
@@ -85,6 +88,32 @@ void check_rows(Side<B, R> side) {
   side.compare("dropout", {{7, 21}}, [&](const auto* x) { return thaw::square(thaw::dropout(x[0], rule)); });
 }
 
+// Which column of each row is the largest: exact, with equal numbers and rows longer than a block.
+template <class B, class R>
+void check_largest(Side<B, R> side) {
+  thaw::ContextScope<typename B::Context> memory(side.context);
+  const Arrays<B, R> arrays{side.context};
+  for (const Index columns : {1, 7, 600}) {
+    Numbers numbers = draw<R>(Input{9, columns}, 21);
+    for (double& x : numbers) x = std::floor(2 * x);  // many are equal
+    Numbers expected, got;
+    for (auto row = numbers.begin(); row != numbers.end(); row += columns)
+      expected.push_back(static_cast<double>(std::max_element(row, row + columns) - row));
+    std::int32_t found[9] = {};
+    B::largest_columns(side.context, Index(9), columns, arrays.make({9, columns}, numbers).data, found);
+    got.assign(found, found + 9);
+    side.report.add("largest of " + std::to_string(columns) + side.type(), error_of(got, expected), 0);
+  }
+}
+
+template <class B, class R>
+void check_fields(Side<B, R> side) {
+  for (const Index width : {1, 16, 40})
+    side.compare("pairwise_sum, width " + std::to_string(width), {{Shape{37, 3, width}, -1, 1}},
+                 [](const auto* x) { return thaw::square(thaw::pairwise_sum(x[0])); });
+  check_largest(side);
+}
+
 template <class B, class R>
 void check_elementwise(Side<B, R> side) {
   check_functions(side);
@@ -92,6 +121,7 @@ void check_elementwise(Side<B, R> side) {
   check_moves(side);
   check_sums(side);
   check_rows(side);
+  check_fields(side);
 }
 
 }  // namespace device_checks

@@ -25,18 +25,15 @@ struct PairwiseSum {
   }
   template <class A>
   static A forward(const Attr& attr, const A* in, int n, bool) {
-    using R = typename A::Real;
-    A out = A::make(context_of(in, n, name), shape(attr, in, n));
+    const A out = A::make(context_of(in, n, name), shape(attr, in, n));
     const Index fields = in[0].shape[1], width = in[0].shape[2];
-    for (Index r = 0; r < out.size(); ++r) {
-      const R* x = in[0].data + r * fields * width;
-      R total = 0;
-      Index j = 0;
-      for (; j + kLanes <= width; j += kLanes) total += lanes<kLanes>(x + j, fields, width);
-      for (; j < width; ++j) total += lanes<1>(x + j, fields, width);
-      out[r] = total / 2;
+    if constexpr (has_own_memory<typename A::Context>) {
+      A::Backend::pairwise_sum(*out.context, out.size(), fields, width, in[0].data, out.data);
+      return out;
+    } else {
+      sum_rows(in[0].data, fields, width, out);
+      return out;
     }
-    return out;
   }
   template <class T>
   static T compose(const Attr&, const T* in, int) {
@@ -49,16 +46,12 @@ struct PairwiseSum {
   template <class T>
   static void vjp(const Attr& attr, const T& g, const T&, const T* in, int n, Adjoints<T>& d) {
     if constexpr (is_array<T>) {
-      using R = typename T::Real;
       const T out = T::make(context_of(in, n, name), in[0].shape);
       const Index fields = in[0].shape[1], width = in[0].shape[2];
-      for (Index r = 0; r < g.size(); ++r) {
-        const R* x = in[0].data + r * fields * width;
-        R* to = out.data + r * fields * width;
-        Index j = 0;
-        for (; j + kLanes <= width; j += kLanes) slope_lanes<kLanes>(g[r], x + j, fields, width, to + j);
-        for (; j < width; ++j) slope_lanes<1>(g[r], x + j, fields, width, to + j);
-      }
+      if constexpr (has_own_memory<typename T::Context>)
+        T::Backend::pairwise_slope(*out.context, in[0].shape[0], fields, width, g.data, in[0].data, out.data);
+      else
+        slope_rows(g, in[0].data, fields, width, out.data);
       d.give(0, out);
     } else {
       Engine<T>::template pull_through<PairwiseSum>(attr, g, in, n, d);
@@ -66,6 +59,24 @@ struct PairwiseSum {
   }
 
  private:
+  template <class A, class R>
+  static void sum_rows(const R* x, Index fields, Index width, const A& out) {
+    for (Index r = 0; r < out.size(); ++r, x += fields * width) {
+      R total = 0;
+      Index j = 0;
+      for (; j + kLanes <= width; j += kLanes) total += lanes<kLanes>(x + j, fields, width);
+      for (; j < width; ++j) total += lanes<1>(x + j, fields, width);
+      out[r] = total / 2;
+    }
+  }
+  template <class A, class R>
+  static void slope_rows(const A& g, const R* x, Index fields, Index width, R* to) {
+    for (Index r = 0; r < g.size(); ++r, x += fields * width, to += fields * width) {
+      Index j = 0;
+      for (; j + kLanes <= width; j += kLanes) slope_lanes<kLanes>(g[r], x + j, fields, width, to + j);
+      for (; j < width; ++j) slope_lanes<1>(g[r], x + j, fields, width, to + j);
+    }
+  }
   // A fixed number of columns at a time, which the compiler turns into vectors.
   template <Index kCount, class R>
   static R lanes(const R* x, Index fields, Index width) {

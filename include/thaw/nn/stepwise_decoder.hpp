@@ -59,12 +59,12 @@ class StepwiseDecoder {
   A step(const std::int32_t* tokens, const std::int32_t* parents, Index count) {
     require(position_ < steps_ && count <= rows_, "StepwiseDecoder: step ", position_ + 1, " of ", steps_, " with ",
             count, " of ", rows_, " rows");
-    ArenaScope scope(*context_->arena);
+    ContextScope scope(*context_);
     follow(parents, count);
     const A x = net_.embed(Bags{tokens, nullptr, count, false});
     const Ragged ragged = ragged_rows();
     for (int i = 0; i < net_.decoder.blocks.count; ++i) {
-      ArenaScope inside(*context_->arena);
+      ContextScope inside(*context_);
       const A y = block(net_.decoder.blocks[i], blocks_[i], x, ragged);
       B::copy(*context_, y.size(), y.data, x.data);
     }

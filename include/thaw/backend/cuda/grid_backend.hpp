@@ -13,6 +13,7 @@
 #include "thaw/backend/cuda/attention.hpp"
 #include "thaw/backend/cuda/blas_call.hpp"
 #include "thaw/backend/cuda/elementwise.hpp"
+#include "thaw/backend/cuda/fields.hpp"
 #include "thaw/backend/cuda/lookup.hpp"
 #include "thaw/backend/cuda/normalize.hpp"
 #include "thaw/backend/cuda/optimizer.hpp"
@@ -284,6 +285,25 @@ struct GridBackend {
     ContextScope scope(c);
     c.device->each(rows * columns,
                    grid::TokenLossBackward<R>{columns, counted, placed(c, classes, rows), g, x, totals, d});
+  }
+
+  // Of a factorisation machine: x (rows, fields, width) -> y (rows), and its gradient.
+  template <class R>
+  static void pairwise_sum(Context& c, Index rows, Index fields, Index width, const R* x, R* y) {
+    c.device->blocks(grid::blocks_of_rows<32>(rows), grid::PairwiseSum<R>{rows, fields, width, x, y});
+  }
+  template <class R>
+  static void pairwise_slope(Context& c, Index rows, Index fields, Index width, const R* g, const R* x, R* d) {
+    c.device->each(rows * width, grid::PairwiseSlope<R>{fields, width, g, x, d});
+  }
+  // The column of the largest number of each row, the first of equal ones; y is the host's. Waits for the device.
+  template <class R>
+  static void largest_columns(Context& c, Index rows, Index columns, const R* x, std::int32_t* y) {
+    require(columns > 0, "largest_columns: rows without columns");
+    ContextScope scope(c);
+    std::int32_t* const found = c.memory->template take<std::int32_t>(rows);
+    c.device->blocks(rows, grid::LargestColumn<R>{columns, x, found});
+    download(c, rows, static_cast<const std::int32_t*>(found), y);
   }
 
   template <class R>
