@@ -16,6 +16,10 @@ if(THAW_SANITIZE)
   target_compile_options(thaw_dev INTERFACE -fsanitize=${THAW_SANITIZE} -fno-sanitize-recover=all
                                             -fno-omit-frame-pointer)
   target_link_options(thaw_dev INTERFACE -fsanitize=${THAW_SANITIZE})
+  if(THAW_SANITIZE MATCHES "address" AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    # Checks of memory as calls: half the time to compile.
+    target_compile_options(thaw_dev INTERFACE "SHELL:-mllvm -asan-instrumentation-with-call-threshold=0")
+  endif()
 endif()
 
 function(thaw_dev_options target)
@@ -27,6 +31,8 @@ if(PROJECT_IS_TOP_LEVEL)
   find_program(CCACHE_PROGRAM ccache)
   mark_as_advanced(CCACHE_PROGRAM)
   if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+    # Paths below the source folder do not count, so that one clone finds what another has compiled.
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1
+                                    "${CCACHE_PROGRAM}")
   endif()
 endif()

@@ -121,7 +121,7 @@ TEST_CASE("32 examples of each task are learnt by heart: numbers as well as stat
   o.dropout = 0;
   o.decay = 0;
   o.rate = 1e-2;
-  o.steps = 500;
+  o.steps = 900;
   o.warm_up = 20;
   o.beams = 10;
   elmrec::Trainer trainer(data, graph, {}, tokenizer, o);

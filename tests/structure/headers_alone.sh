@@ -1,5 +1,6 @@
 #!/bin/sh
-# Compiles each public header by itself, with the strictest warnings. Prints the ones that fail, and a count.
+# Compiles each public header by itself, without exceptions or run-time types and with the strictest warnings. Prints
+# the ones that fail, and a count.
 # usage: headers_alone.sh [compiler]
 set -u
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
@@ -15,7 +16,7 @@ cd "$root/include" || exit 1
 # shellcheck disable=SC2016
 # A file without #pragma once is a part that its owner includes several times.
 grep -rl --include='*.hpp' '^#pragma once' thaw | LC_ALL=C sort | xargs -P 2 -n 1 sh -c '
-  if ! printf "#include <%s>\n" "$1" | $cxx -std=c++20 -fsyntax-only -Wall -Wextra -Wconversion -Wshadow -Werror -I. \
+  if ! printf "#include <%s>\n" "$1" | $cxx -std=c++20 -fsyntax-only -fno-exceptions -fno-rtti -Wall -Wextra -Wconversion -Wshadow -Werror -I. \
       $eigen -x c++ - >"$log/$$" 2>&1; then
     echo "$1"
     head -n 6 "$log/$$"
