@@ -2,7 +2,7 @@
 # Everything that needs a GPU, in one call: builds the device suite, the timings and the trainers, runs the first two, runs the suite under
 # compute-sanitizer, times PyTorch beside them, and prints one table last (docs/cuda.md).
 #
-#   bench/run_cuda.sh [build|suite|sanitize|time|table]...        nothing named: all of them in this order
+#   bench/run_cuda.sh [build|trainers|suite|sanitize|time|table]...        nothing named: all of them in this order
 #
 # Needs nvcc 12.4 or later with cuBLAS; compute-sanitizer and a Python with PyTorch are used where they are found. The
 # other settings are variables:
@@ -21,6 +21,9 @@ status=0
 has() { command -v "$1" >/dev/null 2>&1; }
 if has nvcc; then nvcc=nvcc; else nvcc=${CUDA_HOME:-/usr/local/cuda}/bin/nvcc; fi
 toolkit=$(dirname -- "$(dirname -- "$(command -v "$nvcc" || echo "$nvcc")")")
+
+arch=${CUDA_ARCH:-$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d '. ')}
+arch=${arch:-90}
 
 # keep <name> <seconds> <command>...: runs it, keeps its output and exit status.
 keep() {
@@ -42,8 +45,6 @@ find_device() {
 # Each file once, several at a time: device code is slow to compile.
 compile() {
   has "$nvcc" || [ -x "$nvcc" ] || { echo "run_cuda: no nvcc; put it in PATH or set CUDA_HOME" >&2; exit 1; }
-  arch=${CUDA_ARCH:-$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d '. ')}
-  arch=${arch:-90}
   echo "run_cuda: building for compute capability $arch" >&2
   export nvcc root build arch
   # shellcheck disable=SC2016
@@ -54,7 +55,12 @@ compile() {
   ' compile >"$results/build.log" 2>&1 || { cat "$results/build.log" >&2; exit 1; }
   link thaw_cuda_suite tests/cuda/device_*.cu
   link thaw_cuda_bench bench/cuda/*.cu
+}
+
+# The programs that take --device cuda; `build` compiled what nvcc compiles of them.
+trainers() {
   trainer thaw_hire_demo examples/hire/demo.cpp examples/hire/cuda_training.cu
+  trainer thaw_meta_train examples/hyperrs/train.cpp examples/hyperrs/cuda_steps.cu
 }
 
 # trainer <program> <its C++> <its CUDA>: a program that takes --device cuda. The host's part goes to the host's compiler.
@@ -102,16 +108,17 @@ timings() {
 }
 
 cd "$root" || exit 1
-[ $# -gt 0 ] || set -- build suite sanitize time table
+[ $# -gt 0 ] || set -- build trainers suite sanitize time table
 find_device
 for part in "$@"; do
   case $part in
     build) compile ;;
+    trainers) trainers ;;
     suite) suite ;;
     sanitize) sanitize ;;
     time) timings ;;
     table) "$python" "$root/bench/peers/cuda_table.py" "$results" ;;
-    *) echo "run_cuda: unknown part $part; usage: bench/run_cuda.sh [build|suite|sanitize|time|table]..." >&2; exit 2 ;;
+    *) echo "run_cuda: unknown part $part; usage: bench/run_cuda.sh [build|trainers|suite|sanitize|time|table]..." >&2; exit 2 ;;
   esac
 done
 exit $status

@@ -1,6 +1,6 @@
 // Timings of the CUDA backend, one JSON line a case; bench/run_cuda.sh puts them beside PyTorch.
 //
-//   thaw_cuda_bench [kernels] [hire] [lightgcn] [t5]      no name: all of them
+//   thaw_cuda_bench [kernels] [hire] [lightgcn] [t5] [deepfm] [hyperrs]      no name: all of them
 //
 // Exit status 77 where this machine has no device.
 #include <cstdio>
@@ -24,5 +24,7 @@ int main(int argc, char** argv) {
   if (wanted("hire")) bench::time_hire(session.value());
   if (wanted("lightgcn")) bench::time_propagation(session.value());
   if (wanted("t5")) bench::time_t5(session.value());
+  if (wanted("deepfm")) bench::time_deepfm(session.value());
+  if (wanted("hyperrs")) bench::time_hyperrs(session.value());
   return 0;
 }

@@ -59,4 +59,13 @@ inline void print_cuda(const char* workload, double seconds, double bytes = 0, d
   std::fflush(stdout);
 }
 
+// The same for work of so many units, such as users or samples.
+inline void print_rate(const char* workload, double seconds, double units, double flop = 0) {
+  std::printf("{\"case\": \"%s\", \"side\": \"thaw\", \"ms\": %.6g, \"per_s\": %.6g", workload, 1e3 * seconds,
+              units / seconds);
+  if (flop > 0) std::printf(", \"gflop_per_s\": %.5g", 1e-9 * flop / seconds);
+  std::printf("}\n");
+  std::fflush(stdout);
+}
+
 }  // namespace bench

@@ -214,6 +214,146 @@ def t5_step(compiled):
     return step
 
 
+def t5_decoding():
+    """generate() of the package: keys and values are kept, each step over the whole vocabulary."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    config = T5Config(vocab_size=32128, d_model=512, d_kv=64, d_ff=2048, num_layers=6, num_heads=8,
+                      decoder_start_token_id=0)
+    model = T5ForConditionalGeneration(config).to(DEVICE).eval()
+    read = torch.randint(32128, (16, 64), device=DEVICE)
+
+    def decode():
+        with torch.inference_mode():
+            model.generate(input_ids=read, do_sample=False, num_beams=1, min_new_tokens=16, max_new_tokens=16)
+
+    return decode
+
+
+# ---- DeepFM ---------------------------------------------------------------------------------------------------------
+
+
+class DeepFM(torch.nn.Module):
+    """Eight fields of 12,500 values in one table, vectors of 16, layers 64 and 64, a linear weight for each value."""
+
+    def __init__(self, sparse):
+        super().__init__()
+        self.vectors, self.linear = (torch.nn.Embedding(100000, width, sparse=sparse) for width in (16, 1))
+        self.deep = torch.nn.Sequential(torch.nn.Linear(128, 64), torch.nn.ReLU(), torch.nn.Linear(64, 64),
+                                        torch.nn.ReLU(), torch.nn.Linear(64, 1))
+        self.bias = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, ids):
+        x = self.vectors(ids)
+        pairs = 0.5 * (x.sum(1).square() - x.square().sum(1)).sum(1)
+        return self.linear(ids).sum((1, 2)) + pairs + self.deep(x.flatten(1)).squeeze(1) + self.bias
+
+
+def deepfm_step(compiled, sparse):
+    model = DeepFM(sparse).to(DEVICE)
+    forward = torch.compile(model) if compiled else model
+    tables = [model.vectors.weight, model.linear.weight]
+    if sparse:
+        optimizers = [torch.optim.SparseAdam(tables), torch.optim.Adam([*model.deep.parameters(), model.bias], fused=True)]
+    else:
+        optimizers = [torch.optim.Adam(model.parameters(), fused=True)]
+    first = torch.arange(8, device=DEVICE) * 12500
+    ids = [(torch.rand(2048, 8, device=DEVICE) ** 3 * 12500).long() + first for _ in range(16)]
+    clicks = [torch.rand(2048, device=DEVICE).round() for _ in range(16)]
+    at = 0
+
+    def step():
+        nonlocal at
+        at = (at + 1) % 16
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        F.binary_cross_entropy_with_logits(forward(ids[at]), clicks[at]).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+
+    return step
+
+
+# ---- HyperRS --------------------------------------------------------------------------------------------------------
+
+CONTENTS, META_WIDTH = [(25, 2), (2186, 1), (8030, 4)], 64
+SCORER = [(64, 64)] * 3 + [(192, 64), (128, 64), (64, 64), (64, 64), (64, 1)]
+
+
+class HyperRS(torch.nn.Module):
+    """All users of a meta-batch as one product each; the heads are one matrix."""
+
+    def __init__(self):
+        super().__init__()
+        size = sum(rows * columns + (columns if columns > 1 else 0) for rows, columns in SCORER)
+        self.users = torch.nn.Embedding(6040, 2 * META_WIDTH)
+        self.tables = torch.nn.ModuleList(torch.nn.EmbeddingBag(rows, META_WIDTH, mode="sum") for rows, _ in CONTENTS)
+        self.basis = torch.nn.Parameter(normal(META_WIDTH, 128))
+        self.matrix, self.bias = (torch.nn.Parameter(normal(*shape)) for shape in ((128, size), (size,)))
+
+    def contents(self, part):
+        return [table(ids.flatten(0, 1)).view(*ids.shape[:2], META_WIDTH) for table, ids in zip(self.tables, part)]
+
+    def scorers(self, codes):
+        return F.leaky_relu(torch.addmm(self.bias, codes @ self.basis, self.matrix), 0.3)
+
+    def score(self, theta, users, part):
+        raw, layers, at = self.contents(part), [], 0
+        for rows, columns in SCORER:
+            weight = theta[:, at : at + rows * columns].view(-1, rows, columns)
+            at += rows * columns
+            layers.append((weight, theta[:, at : at + columns].unsqueeze(1) if columns > 1 else None))
+            at += columns if columns > 1 else 0
+        dense = lambda x, layer: torch.baddbmm(layer[1], x, layer[0])
+        item = F.relu(dense(torch.cat([F.relu(dense(x, layer)) for x, layer in zip(raw, layers)], 2), layers[3]))
+        slots = torch.stack(raw, 2)
+        shares = torch.softmax((slots * users[:, None, None]).sum(3), 2)
+        item = item + (shares.unsqueeze(3) * slots).sum(2)
+        x = torch.cat([users.unsqueeze(1).expand_as(item), item], 2)
+        for layer in layers[4:7]:
+            x = F.relu(dense(x, layer))
+        return (x @ layers[7][0]).squeeze(2)
+
+
+def hyperrs_items(users, each):
+    return [torch.randint(rows, (users, each, values), device=DEVICE) for rows, values in CONTENTS]
+
+
+def hyperrs_step(first_order):
+    model = HyperRS().to(DEVICE)
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    ids = torch.randint(6040, (32,), device=DEVICE)
+    support, query = hyperrs_items(32, 20), hyperrs_items(32, 20)
+    truth = torch.cat([torch.ones(32, 10, device=DEVICE), torch.zeros(32, 10, device=DEVICE)], 1)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        users, codes = model.users(ids).split(META_WIDTH, 1)
+        theta = model.scorers(codes)
+        inner = (model.score(theta, users, support) - truth).square().mean(1).sum()
+        (slope,) = torch.autograd.grad(inner, theta, create_graph=not first_order)
+        (model.score(theta - 5e-3 * slope, users, query) - truth).square().mean().backward()
+        optimizer.step()
+
+    return step
+
+
+def hyperrs_new_user():
+    model = HyperRS().to(DEVICE)
+    user, support, asked = normal(1, META_WIDTH), hyperrs_items(1, 20), hyperrs_items(1, 100)
+    truth = torch.cat([torch.ones(1, 10, device=DEVICE), torch.zeros(1, 10, device=DEVICE)], 1)
+
+    def adapt():
+        with torch.no_grad():
+            theta = model.scorers(user)
+        theta.requires_grad_()
+        (slope,) = torch.autograd.grad((model.score(theta, user, support) - truth).square().mean(), theta)
+        with torch.no_grad():
+            model.score(theta - 5e-3 * slope, user, asked).cpu()
+
+    return adapt
+
+
 # ---- single kernels -------------------------------------------------------------------------------------------------
 
 
@@ -243,12 +383,15 @@ def kernels(times):
         torch.backends.cuda.matmul.allow_tf32 = False
 
 
+CASES = ["kernels", "hire", "lightgcn", "t5", "deepfm", "hyperrs"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", action="append", choices=["kernels", "hire", "lightgcn", "t5"])
+    parser.add_argument("--case", action="append", choices=CASES)
     parser.add_argument("--times", type=int, default=30)
     options = parser.parse_args()
-    wanted = options.case or ["kernels", "hire", "lightgcn", "t5"]
+    wanted = options.case or CASES
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.manual_seed(1)
     sides = (("pytorch", False), ("pytorch compiled", True))
@@ -266,6 +409,17 @@ def main():
             attempt("T5-small training step, 16 prompts", side, lambda: t5_step(compiled), options.times)
         torch.backends.cuda.matmul.allow_tf32 = True
         attempt("T5-small training step, 16 prompts, TF32", "pytorch", lambda: t5_step(False), options.times)
+        torch.backends.cuda.matmul.allow_tf32 = False
+        attempt("T5-small greedy decoding, 16 prompts, 16 tokens each", "pytorch", t5_decoding, options.times)
+    if "deepfm" in wanted:
+        for side, compiled in sides:
+            attempt("DeepFM training step, 2048 samples", side, lambda: deepfm_step(compiled, False), options.times)
+        attempt("DeepFM training step, 2048 samples, touched rows", "pytorch", lambda: deepfm_step(False, True),
+                options.times)
+    if "hyperrs" in wanted:
+        attempt("HyperRS outer step, 32 users, exact", "pytorch", lambda: hyperrs_step(False), options.times)
+        attempt("HyperRS outer step, 32 users, first order", "pytorch", lambda: hyperrs_step(True), options.times)
+        attempt("HyperRS, a new user", "pytorch", hyperrs_new_user, options.times)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ struct TrainingOptions {
   Variant variant = Variant::best;
   bool first_order = false;
   int threads = 1;
+  bool on_cuda = false;
 };
 
 struct Trained {
@@ -143,7 +144,8 @@ class Training {
                                .first_order = options_.first_order,
                                .inner_steps = entry.steps,
                                .threads = options_.threads,
-                               .seed = options_.seed});
+                               .seed = options_.seed,
+                               .on_cuda = options_.on_cuda});
   }
   static double step(Trained& trained, EpisodeStream& stream) {
     const std::span<const thaw::Episode> batch = stream.next();

@@ -2,7 +2,8 @@
 //
 //   std::unique_ptr<hyperrs::Learner> learner = hyperrs::make_hyperrs(world, options);
 //
-// make_hyperrs takes the same learner without a tape (hyperrs_fast.hpp) for `paper`, and one of its own for `best`.
+// make_hyperrs takes the same learner without a tape (hyperrs_fast.hpp) for `paper`, or one that a device trains
+// (device_learner.hpp; the program ends where it cannot be opened), and one of its own for `best`.
 // Training follows the paper where its released program does not: the moved scorer is the one that answers the query,
 // the embeddings belong to the outer loop, updates of the inner loop are functional, so that nothing of one user
 // reaches another, and labels are graded where the objective is. The outer gradient also moves the users' codes. A user
@@ -14,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "hyperrs/device_learner.hpp"
 #include "hyperrs/episode_rows.hpp"
 #include "hyperrs/hyperrs_best_learner.hpp"
 #include "hyperrs/hyperrs_fast.hpp"
@@ -319,6 +321,11 @@ inline std::unique_ptr<Learner> make_hyperrs(const World& world, const LearnerOp
     best.interest = 2 * options.width;
     best.evidence.threads = options.threads;
     return std::make_unique<BlendLearner>(world, options, best);
+  }
+  if (options.on_cuda) {
+    auto learner = make_device_hyperrs(world, options);
+    if (!learner) thaw::stop(learner.fault());
+    return std::move(learner.value());
   }
   return std::make_unique<FusedHyperLearner>(world, options, hyper_options(options));
 }

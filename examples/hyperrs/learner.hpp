@@ -42,6 +42,7 @@ struct LearnerOptions {
   int inner_steps = 1;
   int threads = 1;
   std::uint64_t seed = 1;
+  bool on_cuda = false;  // outer steps on a device, where a learner can
 };
 
 // A user's own scorer. It may keep a reference to the learner that made it.

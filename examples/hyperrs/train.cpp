@@ -60,7 +60,7 @@ class Trainer {
     text += " " + std::string(entry->name) + " " + o_.variant + " seed " + std::to_string(seed) + " steps " +
             std::to_string(steps) + " batch " + std::to_string(entry->batch);
     if (o_.most_minutes > 0) text += " minutes " + thaw::significant_text(o_.most_minutes, 6);
-    return text + (o_.first_order ? " first order" : "");
+    return text + (o_.first_order ? " first order" : "") + (o_.device == "cuda" ? " on cuda" : "");
   }
   std::string run_path(const std::string& name) const {
     const std::string set = std::filesystem::path(task_.name).stem().string();
@@ -135,6 +135,7 @@ class Trainer {
     t.variant = o_.chosen_variant();
     t.first_order = o_.first_order;
     t.threads = o_.threads;
+    t.on_cuda = o_.device == "cuda";
     return t;
   }
 
@@ -223,6 +224,8 @@ int main(int argc, char** argv) {
   TrainerOptions options;
   int status = 0;
   if (!read_options(argc, argv, options, status)) return status;
+  if (options.device == "cuda")
+    if (const auto found = find_cuda(); !found) return complain(found.fault().text);
   TaskOptions wanted;
   wanted.folder = options.folder;
   wanted.random_order = options.random_order;

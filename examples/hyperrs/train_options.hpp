@@ -14,6 +14,7 @@ namespace hyperrs {
 
 struct TrainerOptions {
   std::string model = "all", data = "generated", folder, out = "out", variant = "best", objective = "ranking";
+  std::string device = "cpu";  // what takes the outer steps
   std::vector<int> supports{5, 10, 15};
   std::uint64_t seed = 1, data_seed = 1;
   int seeds = 1, threads = 0, outer_steps = 0;
@@ -58,6 +59,10 @@ inline void declare(CLI::App& app, TrainerOptions& o) {
   app.add_option("--users", o.most_users, "test at most so many new users in each scenario (default: all)");
   app.add_option("--threads", o.threads, "threads to compute with (default: all cores, at most 8)")
       ->check(CLI::Range(1, 256));
+  app.add_option("--device", o.device,
+                 "what takes the outer steps; cuda: HyperRS as published, in a build with it (docs/cuda.md)")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   app.add_option("--out", o.out, "folder for results of finished trainings, tables.md and report.html")
       ->capture_default_str();
   app.add_flag("--no-report", o.no_report, "train and keep the results; no page and no interest map");
@@ -81,6 +86,8 @@ inline bool read_options(int argc, char** argv, TrainerOptions& o, int& status) 
       if (name != "all" && find_learner(name) == nullptr)
         throw CLI::ValidationError("--model", "no learner is called '" + name + "'; there are " + learner_names());
     }
+    if (o.device == "cuda" && (o.variant != "paper" || o.model != "hyperrs"))
+      throw CLI::ValidationError("--device", "only --model hyperrs --variant paper trains on a device");
   };
   if (!command_line::parse(app, argc, argv, status, choose_learners)) return false;
   std::sort(o.supports.begin(), o.supports.end());

@@ -1,13 +1,16 @@
 // The fused meta-step of HyperRS against the recorded one: the scorer's gradients in double, whole training steps and
-// adapted users in float, first order and exact; and the same model from one thread and from two.
+// adapted users in float, first order and exact; the same model from one thread and from two; and a device's steps, on
+// the host's loops.
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <numeric>
 
 #include "../heap_counter.hpp"
+#include "hyperrs/device_learner.hpp"
 #include "hyperrs/hyperrs_learner.hpp"
 #include "hyperrs_rivals.hpp"
+#include "tests/cuda/host_session.hpp"
 #include "thaw/autodiff/gradient.hpp"
 #include "thaw/meta/unroll.hpp"
 
@@ -374,4 +377,54 @@ TEST_CASE("fused learner: one and two threads give the same model") {
     }
     CHECK(distance(scores(one, 5, made.test[0], 1), scores(two, 5, made.test[0], 1)) == 0);
   }
+}
+
+namespace {
+
+// A device's steps on the host's loops, over memory that the host may not read.
+class GridSteps : public hyperrs::DeviceSteps {
+ public:
+  GridSteps(const hyperrs::HyperOptions& hyper, const hyperrs::LearnerOptions& options, Index users)
+      : steps_(hyper, options, users, session_.context) {}
+  double step(const hyperrs::UserBatch& batch) override { return steps_.step(batch); }
+  void load(const hyperrs::HyperRS<HostArray>& network, const float* rows) override { steps_.load(network, rows); }
+  hyperrs::HyperRS<HostArray> store(thaw::Cpu::Context& host, float* rows) override { return steps_.store(host, rows); }
+
+ private:
+  device_checks::HostSession session_;
+  hyperrs::StepsOn<thaw::HostGrid> steps_;
+};
+
+}  // namespace
+
+TEST_CASE("--device: steps of a device give the numbers of the host's learner, and its weights come back") {
+  const rivals::MadeWorld made;
+  for (const bool first_order : {true, false}) {
+    const auto options = small(first_order, 1);
+    const auto wanted = hyperrs::with_contents(hyper(options), *made.world.data);
+    FusedHyperLearner host(made.world, options, hyper(options));
+    hyperrs::DeviceHyperLearner device(
+        made.world, options, hyper(options),
+        std::make_unique<GridSteps>(wanted, options, Index(made.world.data->users.size())));
+    CHECK(distance(scores(host, 5, made.test[0], 1), scores(device, 5, made.test[0], 1)) == 0);
+    double first = 0;
+    for (int k = 0; k < 3; ++k) {
+      // Users of unequal supports, and the first ones again: their rows' moments have rested.
+      std::vector<Episode> batch(made.train.begin() + 4 * (k % 2), made.train.begin() + 4 * (k % 2) + 4);
+      batch[1].support.items.resize(batch[1].support.items.size() / 2);
+      const double a = host.train(batch), b = device.train(batch);
+      CHECK(std::fabs(a - b) < 1e-5 * std::fmax(1, a));
+      first = k == 0 ? a : first;
+      if (k == 2) CHECK(std::fabs(a - first) > 1e-4);
+    }
+    for (const std::int32_t user : {made.train[2].user, made.test[1].user})
+      CHECK(distance(scores(host, user, made.test[1], 1), scores(device, user, made.test[1], 1)) < 1e-4);
+  }
+}
+
+TEST_CASE("--device: without CUDA in the program, the trainer's answer names the preset to build") {
+  const rivals::MadeWorld made;
+  const auto learner = hyperrs::make_device_hyperrs(made.world, small(false, 1));
+  CHECK_FALSE(learner.ok());
+  if (!learner) CHECK(std::string(learner.fault().text).find("cmake --preset cuda") != std::string::npos);
 }
