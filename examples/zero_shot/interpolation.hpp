@@ -7,11 +7,12 @@
 //   auto mixed = zero_shot::measure_mixtures(test, ours_of_all, lightgcn_of_all, std::vector{choice.weight});
 //
 // Weight 1 ranks as the first alone, weight 0 as the second. A constant added to either changes nothing. The weight is
-// chosen on validation items, with both recommenders fitted to the training items alone, and of users who chose nothing
-// else: a model looks better than it is to those who chose its settings. The better part is left only for a mixture
-// that gains more over it than the standard error of that gain. Sources: Pre-trained Neural Recommenders, equation 11;
-// the rule of one standard error is Breiman et al., Classification and Regression Trees, 1984, 3.4.3 (Hastie et al.,
-// The Elements of Statistical Learning, 7.10), here with paired differences; the standardisation is our own choice.
+// chosen on validation items, with both recommenders fitted to the training items alone, and no user may be answered by
+// a model whose settings she helped to choose: it looks better to her than it is, and gets too much weight
+// (other_models.hpp cross-fits). The better part is left only for a mixture that gains more over it than the standard
+// error of that gain. Sources: Pre-trained Neural Recommenders, equation 11; the rule of one standard error is Breiman
+// et al., Classification and Regression Trees, 1984, 3.4.3 (Hastie et al., The Elements of Statistical Learning, 7.10),
+// here with paired differences; the standardisation is our own choice.
 #pragma once
 
 #include <cmath>

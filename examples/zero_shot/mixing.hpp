@@ -35,28 +35,25 @@ inline void print_gain(const char* against, const thaw::PairedDifference& gain) 
   std::printf("%s %+.4f [%+.4f, %+.4f]", against, gain.mean, gain.lower, gain.upper);
 }
 
-// Where a choice is made, where the weight is, and where both are measured.
+// Where settings and weights are chosen, and where the outcome is measured. More users than are asked in a test: what a
+// mixture gains is smaller than what tells models apart.
 struct MixingTargets {
-  Target settings, weighing, test;
+  Target valid, test;
 };
-inline constexpr std::int32_t kSettingsUsers = 1000, kWeighingUsers = 4000;
-// Half of those who have validation items, but no more than a thousand, choose the settings of the other models; of the
-// others, up to four thousand, choose the weight: a difference between two mixtures is smaller than one of models.
+inline constexpr std::int32_t kValidationUsers = 4000;
 inline MixingTargets mixing_targets(const thaw::SplitLists& split, const TargetOptions& options) {
   thaw::SplitLists with_validation = split;
   ensure_validation(with_validation);
-  TargetOptions settings = options, weighing = options;
-  settings.validation = weighing.validation = true;
-  settings.users = weighing.after = (std::min)(kSettingsUsers, Target::askable(with_validation, true) / 2);
-  weighing.users = kWeighingUsers;
-  return {Target(with_validation, settings), Target(with_validation, weighing), Target(split, options)};
+  TargetOptions validation = options;
+  validation.validation = true, validation.users = kValidationUsers;
+  return {Target(with_validation, validation), Target(split, options)};
 }
 
 // What the mixture gains over the other model, and over the better of its two parts. Which part is the better one is
 // read from the test itself, so the second bar is a little too high.
 inline thaw::Result<thaw::Done> print_mix(const char* name, const char* other_name, const MixingTargets& targets,
                                           const Fits& first, const Fits& second) {
-  const auto tried = measure_mixtures(targets.weighing, first.valid, second.valid, kWeights);
+  const auto tried = measure_mixtures(targets.valid, first.valid, second.valid, kWeights);
   if (!tried) return tried.fault();
   const auto choice = choose_weight(tried.value());
   if (!choice) return choice.fault();
@@ -74,7 +71,7 @@ inline thaw::Result<thaw::Done> print_mix(const char* name, const char* other_na
               mixed.mean("Recall@20"), mixed.mean("NDCG@20"), half.mean("Recall@20"), half.mean("NDCG@20"));
   print_gain(other_name, gain.value());
   print_gain(ours_is_better ? ", the better part, the first," : ", the better part, the second,", over_better.value());
-  std::printf("; validation, %zu users: weight %.1f %+.4f, standard error %.4f\n", targets.weighing.users(),
+  std::printf("; validation, %zu users: weight %.1f %+.4f, standard error %.4f\n", targets.valid.users(),
               choice.value().best, choice.value().gain, choice.value().error);
   return thaw::Done{};
 }
@@ -87,7 +84,7 @@ thaw::Result<thaw::Done> print_interpolations(const thaw::SplitLists& split, con
                                               const Network& network, const TargetOptions& options,
                                               int most_epochs = 200) {
   const detail::MixingTargets targets = detail::mixing_targets(split, options);
-  const Target &valid = targets.settings, &test = targets.test;
+  const Target &valid = targets.valid, &test = targets.test;
   const auto ours =
       detail::fit_both(valid, test, [&](const thaw::RatingGraph& graph) { return pretrained<System>(graph, network); });
   if (!ours) return ours.fault();

@@ -22,7 +22,6 @@ namespace zero_shot {
 
 struct TargetOptions {
   std::int32_t users = 1000;  // asked, drawn evenly
-  std::int32_t after = 0;     // so many of the drawn are left to another target of the same seed
   int shown = -1;             // items that asked users keep; -1: all that are not test items
   int item_shown = -1;        // interactions that new items keep; -1: no item is new
   bool among_new = false;     // candidates are the new items alone
@@ -35,11 +34,9 @@ class Target {
   Target(const thaw::SplitLists& split, const TargetOptions& options) : items_(split.items) {
     std::vector<std::int32_t> able;
     for (std::int32_t user = 0; user < split.users(); ++user)
-      if (is_askable(split, user, options.validation)) able.push_back(user);
+      if (!split.train.row(user).empty() && !asked_of(split, user, options).empty()) able.push_back(user);
     thaw::Philox rng(options.seed, 0x746172676574);
     rng.shuffle(able);
-    const std::size_t left = (std::min)(able.size(), static_cast<std::size_t>(options.after));
-    able.erase(able.begin(), able.begin() + static_cast<std::ptrdiff_t>(left));
     if (able.size() > static_cast<std::size_t>(options.users)) able.resize(static_cast<std::size_t>(options.users));
     if (options.item_shown >= 0) choose_new_items(split, options);
     std::vector<char> is_asked(static_cast<std::size_t>(split.users()), 0);
@@ -53,7 +50,7 @@ class Target {
       add(known, split.train.row(user));
       if (!options.validation) add(known, split.valid.row(user));
       const bool asked = is_asked[static_cast<std::size_t>(user)] != 0;
-      if (asked) add(relevant, asked_of(split, user, options.validation));
+      if (asked) add(relevant, asked_of(split, user, options));
       if (asked && options.shown >= 0) {
         thaw::Philox own(options.seed, 0x636f6c64u + static_cast<std::uint64_t>(user));
         own.shuffle(known);
@@ -73,12 +70,6 @@ class Target {
   const thaw::RatingGraph& graph() const { return graph_; }
   std::size_t users() const { return users_.size(); }
   std::int32_t items() const { return items_; }
-  // How many users could be asked; a target asks at most `users` of them.
-  static std::int32_t askable(const thaw::SplitLists& split, bool validation) {
-    std::int32_t count = 0;
-    for (std::int32_t user = 0; user < split.users(); ++user) count += is_askable(split, user, validation) ? 1 : 0;
-    return count;
-  }
   // (items), 1 for a new one; empty where none is.
   const std::vector<char>& new_items() const { return is_new_; }
 
@@ -96,11 +87,9 @@ class Target {
   }
 
  private:
-  static std::span<const std::int32_t> asked_of(const thaw::SplitLists& split, std::int32_t user, bool validation) {
-    return validation ? split.valid.row(user) : split.test.row(user);
-  }
-  static bool is_askable(const thaw::SplitLists& split, std::int32_t user, bool validation) {
-    return !split.train.row(user).empty() && !asked_of(split, user, validation).empty();
+  static std::span<const std::int32_t> asked_of(const thaw::SplitLists& split, std::int32_t user,
+                                                const TargetOptions& options) {
+    return options.validation ? split.valid.row(user) : split.test.row(user);
   }
 
   bool is_new(std::int32_t item) const { return !is_new_.empty() && is_new_[static_cast<std::size_t>(item)] != 0; }

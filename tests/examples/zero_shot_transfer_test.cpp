@@ -1,4 +1,5 @@
-#include <set>
+#include <algorithm>
+#include <cstdlib>
 
 #include "tests/examples/zero_shot_tiny.hpp"
 #include "tests/temporary_folder.hpp"
@@ -228,28 +229,60 @@ TEST_CASE("interpolation: independent errors are averaged away, the same errors 
   CHECK(chosen(knowing(0.0f, 1), knowing(1.5f, 2)) == 0.0);
 }
 
-TEST_CASE("interpolation: who chooses the settings of a model does not choose the weight") {
-  const auto nothing = [](const thaw::TopNQuery&, std::span<const std::int32_t>, std::span<float> out) {
-    for (float& x : out) x = 0;
+TEST_CASE("interpolation: users are answered by what the other half of the users chose") {
+  const thaw::SplitLists split = thaw::split_at_random(zero_shot::planted(kTarget));
+  const zero_shot::detail::MixingTargets targets = zero_shot::detail::mixing_targets(split, {.users = 50});
+  CHECK(targets.test.users() == 50);
+  CHECK(targets.valid.users() > 300);
+  CHECK(targets.valid.graph().by_user.edges.size() == split.train.ids.size());
+  const auto half = [](const thaw::TopNQuery& query) { return zero_shot::detail::Tuning::half_of(query.user); };
+  // Perfect for one half of the users, of no use to the other, a little worse than useless for 2.
+  const auto perfect_for = [&](std::size_t which) {
+    return [=](const thaw::TopNQuery& query, std::span<const std::int32_t>, std::span<float> out) {
+      for (float& x : out) x = 0;
+      for (const std::int32_t item : query.relevant)
+        out[static_cast<std::size_t>(item)] = half(query) == which ? 1.0f : -1.0f;
+    };
   };
-  for (const std::int32_t users : {700, 5400}) {
-    zero_shot::PlantedOptions options = kTarget;
-    options.users = users, options.items = 200;
-    const thaw::SplitLists split = thaw::split_at_random(zero_shot::planted(options));
-    const zero_shot::detail::MixingTargets targets = zero_shot::detail::mixing_targets(split, {.users = 50});
-    const auto settings = targets.settings.measure(nothing), weighing = targets.weighing.measure(nothing);
-    CHECK((settings.ok() && weighing.ok()));
-    if (!settings || !weighing) return;
-    const std::int32_t askable = zero_shot::Target::askable(split, true);
-    const std::int32_t choosing = (std::min)(1000, askable / 2);
-    CHECK(targets.settings.users() == static_cast<std::size_t>(choosing));
-    CHECK(targets.weighing.users() == static_cast<std::size_t>((std::min)(4000, askable - choosing)));
-    CHECK(targets.test.users() == 50);
-    const std::set<std::int32_t> first(settings.value().users.begin(), settings.value().users.end());
-    for (const std::int32_t user : weighing.value().users) CHECK(first.count(user) == 0);
-    CHECK(targets.settings.graph().by_user.edges.size() == split.train.ids.size());
-    CHECK(targets.weighing.graph().by_user.edges.size() == split.train.ids.size());
+  zero_shot::detail::Tuning tuning;
+  double means[3][3] = {};
+  for (int number = 0; number < 3; ++number) {
+    const auto offered = tuning.offer(targets.valid, perfect_for(static_cast<std::size_t>(number)), number);
+    CHECK(offered.ok());
+    if (!offered) return;
+    std::copy(offered.value().begin(), offered.value().end(), means[number]);
   }
+  CHECK((means[0][0] == 1.0 && means[0][1] < 0.1 && means[1][1] == 1.0 && means[1][0] < 0.1));
+  std::size_t in_first = 0;
+  const auto answered = targets.valid.measure([&](const thaw::TopNQuery& query, auto items, std::span<float> out) {
+    in_first += half(query) == 0 ? 1 : 0;
+    tuning.cross_fitted()(query, items, out);
+  });
+  CHECK(answered.ok());
+  if (!answered) return;
+  CHECK((in_first > targets.valid.users() * 2 / 5 && in_first < targets.valid.users() * 3 / 5));
+  CHECK(answered.value().mean("NDCG@20") < 0.1);  // each half got the favourite of the other
+  CHECK(tuning.chosen() == (means[0][2] > means[1][2] ? 0 : 1));
+}
+
+TEST_CASE("interpolation: settings are tuned on training and validation items, the chosen ones fitted to all") {
+  const thaw::SplitLists split = thaw::split_at_random(zero_shot::planted(kTarget));
+  const zero_shot::detail::MixingTargets targets = zero_shot::detail::mixing_targets(split, {.users = 100});
+  const auto ease = zero_shot::fit_other("ease", targets.valid, targets.test);
+  CHECK(ease.ok());
+  if (!ease) return;
+  const auto again =
+      thaw::EasePredictor::fit(targets.test.graph(), {.regularization = std::atof(ease.value().settings.c_str() + 7)});
+  CHECK(again.ok());
+  if (!again) return;
+  const auto first = targets.test.measure(ease.value().test), second = targets.test.measure(again.value());
+  CHECK((first.ok() && second.ok() && first.value().mean("NDCG@20") == second.value().mean("NDCG@20")));
+  const auto lightgcn = zero_shot::fit_other("lightgcn", targets.valid, targets.test, 12);
+  CHECK(lightgcn.ok());
+  if (!lightgcn) return;
+  CHECK((lightgcn.value().settings == "10 epochs" || lightgcn.value().settings == "12 epochs"));
+  const auto trained_on = targets.valid.measure(lightgcn.value().valid);
+  CHECK((trained_on.ok() && trained_on.value().mean("NDCG@20") > 0.02));
 }
 
 TEST_CASE("popularity on the pinned MovieLens split" * doctest::skip(std::getenv("THAW_DATA") == nullptr)) {
