@@ -2,7 +2,7 @@
 # Everything that needs a GPU, in one call: builds the device suite, the timings and the trainers, runs the first two, runs the suite under
 # compute-sanitizer, times PyTorch beside them, and prints one table last (docs/cuda.md).
 #
-#   bench/run_cuda.sh [build|trainers|suite|sanitize|time|table]...        nothing named: all of them in this order
+#   bench/run_cuda.sh [build|suite|sanitize|time|trainers|table]...        nothing named: all of them in this order
 #
 # Needs nvcc 12.4 or later with cuBLAS; compute-sanitizer and a Python with PyTorch are used where they are found. The
 # other settings are variables:
@@ -57,13 +57,26 @@ compile() {
   link thaw_cuda_bench bench/cuda/*.cu
 }
 
-# The programs that take --device cuda; `build` compiled what nvcc compiles of them.
-trainers() {
-  trainer thaw_hire_demo examples/hire/demo.cpp examples/hire/cuda_training.cu
-  trainer thaw_meta_train examples/hyperrs/train.cpp examples/hyperrs/cuda_steps.cu
+# link <program> <its CUDA>...
+link() {
+  program=$1
+  shift
+  objects=''
+  for source in "$@"; do objects="$objects $build/objects/$(basename "$source" .cu).o"; done
+  # $objects is a list of words on purpose.
+  # shellcheck disable=SC2086
+  "$nvcc" -gencode "arch=compute_$arch,code=sm_$arch" $objects -o "$build/$program" -L"$toolkit/lib64" -lcublas \
+    -lcusparse -Xlinker -rpath -Xlinker "$toolkit/lib64" || exit 1
 }
 
-# trainer <program> <its C++> <its CUDA>: a program that takes --device cuda. The host's part goes to the host's compiler.
+# The programs that take --device cuda, linked with what `build` compiled of them, and a short run of each.
+trainers() {
+  trainer thaw_hire_demo examples/hire/demo.cpp examples/hire/cuda_training.cu --quick
+  trainer thaw_meta_train examples/hyperrs/train.cpp examples/hyperrs/cuda_steps.cu --quick --no-report \
+    --model hyperrs --variant paper
+}
+
+# trainer <program> <its C++> <its CUDA> <arguments>...: the host's part goes to the host's compiler.
 trainer() {
   cxx=${CXX:-c++} flags='' libraries=''
   has_header() { echo "#include <$1>" | $cxx -E -x c++ - >/dev/null 2>&1; }
@@ -74,11 +87,19 @@ trainer() {
   object=$build/objects/$1.o
   # $cxx, $flags and $libraries are lists of words on purpose.
   # shellcheck disable=SC2086
-  if ! $cxx -std=c++20 -O2 -fopenmp $flags -I"$root/include" -I"$root/examples" -c "$root/$2" -o "$object"; then exit 1; fi
+  if ! $cxx -std=c++20 -O2 -fopenmp $flags -I"$root/include" -I"$root/examples" -c "$root/$2" -o "$object"; then
+    status=1
+    return
+  fi
   # shellcheck disable=SC2086
   "$nvcc" -gencode "arch=compute_$arch,code=sm_$arch" -Xcompiler -fopenmp "$object" \
     "$build/objects/$(basename "$3" .cu).o" -o "$build/$1" -L"$toolkit/lib64" -lcublas $libraries \
-    -Xlinker -rpath -Xlinker "$toolkit/lib64" || exit 1
+    -Xlinker -rpath -Xlinker "$toolkit/lib64" || { status=1; return; }
+  program=$1
+  shift 3
+  if [ -e "$results/device.status" ]; then
+    keep "$program" 200 "$build/$program" --device cuda --out "$results/$program" "$@"
+  fi
 }
 
 suite() {
@@ -108,17 +129,17 @@ timings() {
 }
 
 cd "$root" || exit 1
-[ $# -gt 0 ] || set -- build trainers suite sanitize time table
+[ $# -gt 0 ] || set -- build suite sanitize time trainers table
 find_device
 for part in "$@"; do
   case $part in
     build) compile ;;
-    trainers) trainers ;;
     suite) suite ;;
     sanitize) sanitize ;;
     time) timings ;;
+    trainers) trainers ;;
     table) "$python" "$root/bench/peers/cuda_table.py" "$results" ;;
-    *) echo "run_cuda: unknown part $part; usage: bench/run_cuda.sh [build|trainers|suite|sanitize|time|table]..." >&2; exit 2 ;;
+    *) echo "run_cuda: unknown part $part; usage: bench/run_cuda.sh [build|suite|sanitize|time|trainers|table]..." >&2; exit 2 ;;
   esac
 done
 exit $status

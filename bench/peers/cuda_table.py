@@ -32,10 +32,10 @@ def last(path):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for name in ("device", "suite", "memcheck", "racecheck", "initcheck"):
+    for name in ("device", "suite", "memcheck", "racecheck", "initcheck", "thaw_hire_demo", "thaw_meta_train"):
         status = folder / f"{name}.status"
         code = status.read_text().strip() if status.exists() else "-"
-        print(f"{name:<10} exit {code:>3}  {last(folder / f'{name}.log')[:110]}")
+        print(f"{name:<16} exit {code:>3}  {last(folder / f'{name}.log')[:110]}")
     ours = lines(folder / "bench.log")
     peers = {}
     for line in lines(folder / "peer.log"):
@@ -43,7 +43,10 @@ def main():
     if ours:
         print(f"\n{'case':<52} {'thaw ms':>9} {'GB/s':>7} {'GFLOP/s':>8} {'a second':>9} {'PyTorch ms':>10} {'compiled':>9} {'ratio':>6}")
     for line in ours:
-        times = {p["side"]: p["ms"] for p in peers.get(line["case"], []) if "ms" in p}
+        if "ms" not in line:
+            continue
+        work = line["case"].replace(", one graph", "")
+        times = {p["side"]: p["ms"] for p in peers.get(work, []) if "ms" in p}
         eager, compiled = times.get("pytorch"), times.get("pytorch compiled")
         best = min(times.values()) if times else None
         show = lambda x, form: format(x, form) if x is not None else "-"
