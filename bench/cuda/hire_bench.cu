@@ -86,10 +86,13 @@ void time_step(thaw::CudaSession& session, Index count, const char* name) {
   const double seconds = timer.median([&] {
     thaw::Scope scope(tape);
     const auto rule = thaw::DropoutRule::make(0.1, thaw::Key{1}.fold(step++), 0);
-    const auto out = parameters.on(tape)(contexts.batch, rule);
-    const auto loss = thaw::weighted_squared_error(out, A::of_host(context, contexts.truth.data(), contexts.cells()),
-                                                   A::of_host(context, contexts.weight.data(), contexts.cells()));
-    auto gradients = parameters.gradient(loss);
+    thaw::GradientList<float, thaw::Cuda> gradients;
+    thaw::run_as_one(context, [&] {
+      const auto out = parameters.on(tape)(contexts.batch, rule);
+      const auto loss = thaw::weighted_squared_error(out, A::of_host(context, contexts.truth.data(), contexts.cells()),
+                                                     A::of_host(context, contexts.weight.data(), contexts.cells()));
+      gradients = parameters.gradient(loss);
+    });
     thaw::clip_norm(gradients, 1.0);
     optimizer.step(parameters, gradients, 1e-3);
   });
@@ -104,6 +107,10 @@ void time_step(thaw::CudaSession& session, Index count, const char* name) {
 void time_hire(thaw::CudaSession& session) {
   time_step(session, 8, "HIRE training step, 8 contexts");
   time_step(session, 64, "HIRE training step, 64 contexts");
+  if (!session.device().set_graphs(true)) return;
+  time_step(session, 8, "HIRE training step, 8 contexts, one graph");
+  time_step(session, 64, "HIRE training step, 64 contexts, one graph");
+  (void)session.device().set_graphs(false);
 }
 
 }  // namespace bench

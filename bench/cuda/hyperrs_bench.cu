@@ -82,6 +82,10 @@ void time_hyperrs(thaw::CudaSession& session) {
   time_outer_step(session, problem, false, "HyperRS outer step, 32 users, exact");
   time_outer_step(session, problem, true, "HyperRS outer step, 32 users, first order");
   time_new_user(session, problem);
+  if (!session.device().set_graphs(true)) return;
+  time_outer_step(session, problem, false, "HyperRS outer step, 32 users, exact, one graph");
+  time_outer_step(session, problem, true, "HyperRS outer step, 32 users, first order, one graph");
+  (void)session.device().set_graphs(false);
 }
 
 }  // namespace bench

@@ -102,22 +102,24 @@ class BatchedSteps {
   // One outer step; the mean query loss before it. Waits for the device.
   double step(const UserBatch& batch) {
     thaw::Scope scope(tape_);
-    const auto net = parameters_.on(tape_);
-    const V rows = net.users(Bags{batch.users, nullptr, batch.count, false});
-    const V embeddings = thaw::slice(rows, 1, 0, hyper_.sizes.width);
-    const V codes = thaw::slice(rows, 1, hyper_.sizes.width, hyper_.sizes.codes);
-    GeneratedScorer<V> scorers = batched_scorers(net.network, codes);
-    for (int k = 0; k < options_.inner_steps; ++k) {
-      const V loss = loss_of(net.network, scorers, embeddings, batch.support);
-      scorers = options_.first_order
-                    ? thaw::descend(scorers, thaw::gradient(loss, scorers), hyper_.inner_rate)
-                    : thaw::descend(scorers, thaw::gradient(loss, scorers, thaw::differentiable), hyper_.inner_rate);
-    }
-    const V loss =
-        thaw::scale(loss_of(net.network, scorers, embeddings, batch.query), 1 / static_cast<double>(batch.count));
-    auto gradients = parameters_.gradient(loss);
-    step_users(gradients);
-    adam_.step(parameters_, gradients, hyper_.rate);
+    V loss;
+    thaw::run_as_one(context_, [&] {
+      const auto net = parameters_.on(tape_);
+      const V rows = net.users(Bags{batch.users, nullptr, batch.count, false});
+      const V embeddings = thaw::slice(rows, 1, 0, hyper_.sizes.width);
+      const V codes = thaw::slice(rows, 1, hyper_.sizes.width, hyper_.sizes.codes);
+      GeneratedScorer<V> scorers = batched_scorers(net.network, codes);
+      for (int k = 0; k < options_.inner_steps; ++k) {
+        const V seen = loss_of(net.network, scorers, embeddings, batch.support);
+        scorers = options_.first_order
+                      ? thaw::descend(scorers, thaw::gradient(seen, scorers), hyper_.inner_rate)
+                      : thaw::descend(scorers, thaw::gradient(seen, scorers, thaw::differentiable), hyper_.inner_rate);
+      }
+      loss = thaw::scale(loss_of(net.network, scorers, embeddings, batch.query), 1 / static_cast<double>(batch.count));
+      auto gradients = parameters_.gradient(loss);
+      step_users(gradients);
+      adam_.step(parameters_, gradients, hyper_.rate);
+    });
     return static_cast<double>(loss.item());
   }
 

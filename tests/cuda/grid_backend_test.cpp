@@ -122,3 +122,19 @@ TEST_CASE("launches: one for all groups of attention, and a library's product wh
   CHECK(thaw::sum(draw({1})).item() == doctest::Approx(arrays.read(draw({1}))[0]));
   CHECK(session.device.downloads == 2);
 }
+
+TEST_CASE("run_as_one: a host just runs it, a device is told, and numbers are read after it") {
+  thaw::GrowingArena arena;
+  thaw::Cpu::Context host{&arena};
+  int runs = 0;
+  thaw::run_as_one(host, [&] { ++runs; });
+  CHECK(runs == 1);
+  device_checks::HostSession session;
+  const device_checks::Arrays<thaw::HostGrid, float> arrays{session.context};
+  const auto x = arrays.make({2}, {3, 4});
+  thaw::Array<float, thaw::HostGrid> y;
+  thaw::run_as_one(session.context, [&] { y = thaw::sum(thaw::square(x)); });
+  CHECK(session.device.graphs == 1);
+  CHECK(session.device.downloads == 0);
+  CHECK(y.item() == 25.0F);
+}

@@ -2,6 +2,7 @@
 //
 //   float* x = thaw::memory_of(context).template take<float>(100);   // numbers, where the backend computes
 //   thaw::ContextScope scope(context);                               // at its end both arenas are rewound
+//   thaw::run_as_one(context, [&] { loss = ...; gradients = parameters.gradient(loss); });
 //
 // A context always has `arena`, for plain data that the host reads: nodes of a tape, lists of ids, pointers. A backend
 // whose numbers the host cannot read has a second arena, `memory`, for them.
@@ -24,6 +25,15 @@ THAW_ALWAYS_INLINE Arena& memory_of(Context& context) {
     return *context.memory;
   else
     return *context.arena;
+}
+
+// Runs work that does not wait for its numbers, so that a device may take all its launches as one. A host just runs it.
+template <class Context, class Work>
+THAW_ALWAYS_INLINE void run_as_one(Context& context, const Work& work) {
+  if constexpr (requires { context.device->as_one(work); })
+    context.device->as_one(work);
+  else
+    work();
 }
 
 // A position in all arenas of a context.

@@ -16,6 +16,7 @@
 
 #include <cstring>
 
+#include "thaw/backend/cuda/cuda_graph.hpp"
 #include "thaw/backend/cuda/grid_backend.hpp"
 #include "thaw/core/growing_arena.hpp"
 
@@ -32,6 +33,7 @@ struct CudaOptions {
   int device = 0;
   CudaMath math = CudaMath::fp32;
   std::size_t reserve = std::size_t(256) << 20;  // bytes taken at the start; more is taken as needed
+  bool graphs = false;                           // run_as_one launches a step's kernels by one call (cuda_graph.hpp)
 };
 
 namespace detail {
@@ -104,6 +106,7 @@ class CudaDevice {
   CudaDevice& operator=(const CudaDevice&) = delete;
   ~CudaDevice() {
     if (blas_ != nullptr) cublasDestroy(blas_);
+    if (workspace_ != nullptr) cudaFree(workspace_);
     for (cudaEvent_t event : left_)
       if (event != nullptr) cudaEventDestroy(event);
     if (staging_ != nullptr) cudaFreeHost(staging_);
@@ -125,7 +128,27 @@ class CudaDevice {
                           "cuda: no event could be made: ", cudaGetErrorString(cudaGetLastError()));
     if (cublasCreate(&blas_) != CUBLAS_STATUS_SUCCESS || cublasSetStream(blas_, stream_) != CUBLAS_STATUS_SUCCESS)
       return make_fault(FaultKind::unsupported, "cuda: cuBLAS did not start; is its library of the toolkit's version?");
+    return options.graphs ? set_graphs(true) : Result<Done>(Done{});
+  }
+
+  // Whether run_as_one makes one launch of many. Errors: no memory for what products need then.
+  Result<Done> set_graphs(bool graphs) {
+    if (graphs && workspace_ == nullptr) {  // else cuBLAS would take memory while launches are noted
+      if (cudaMalloc(&workspace_, kWorkspace) != cudaSuccess) return detail::no_memory(kWorkspace, "device memory");
+      detail::blas_check(cublasSetWorkspace(blas_, workspace_, kWorkspace), "giving cuBLAS its workspace");
+    }
+    graphs_ = graphs;
     return Done{};
+  }
+  // Runs work that does not wait for the device; with graphs its launches are one.
+  template <class Work>
+  void as_one(const Work& work) {
+    if (!graphs_ || capturing_) return work();
+    graph_.begin(stream_);
+    capturing_ = true;
+    work();
+    capturing_ = false;
+    graph_.launch(stream_);
   }
 
   template <class F>
@@ -146,7 +169,9 @@ class CudaDevice {
   // `from` may be changed as soon as this returns.
   void upload(void* to, const void* from, std::size_t bytes) {
     const void* source = from;
-    if (bytes <= kHalf) {
+    if (capturing_) {
+      source = std::memcpy(graph_.take(bytes), from, bytes);
+    } else if (bytes <= kHalf) {
       if (used_ + bytes > kHalf) turn();
       std::byte* const held = staging_ + static_cast<std::size_t>(half_) * kHalf + used_;
       std::memcpy(held, from, bytes);
@@ -158,6 +183,7 @@ class CudaDevice {
   }
   // Waits until the numbers are there.
   void download(void* to, const void* from, std::size_t bytes) {
+    require(!capturing_, "cuda: work that runs as one cannot wait for the device; read numbers after it");
     detail::cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "a copy from the device");
     synchronize();
   }
@@ -181,10 +207,12 @@ class CudaDevice {
 
   cudaStream_t stream() const { return stream_; }
   const cudaDeviceProp& properties() const { return properties_; }
+  const CudaGraph& graph() const { return graph_; }
   CudaMath math() const { return math_; }
   void set_math(CudaMath math) { math_ = math; }
 
  private:
+  static constexpr std::size_t kWorkspace = std::size_t(32) << 20;  // what cuBLAS asks for on its largest devices
   static constexpr std::size_t kHalf = std::size_t(4) << 20;  // bytes of staging that are filled before the other half
 
   Result<Done> find(int device) {
@@ -240,6 +268,9 @@ class CudaDevice {
   CudaMath math_ = CudaMath::fp32;
   cudaStream_t stream_ = nullptr;
   cublasHandle_t blas_ = nullptr;
+  void* workspace_ = nullptr;  // of cuBLAS, with graphs
+  CudaGraph graph_;
+  bool graphs_ = false, capturing_ = false;
   std::byte* staging_ = nullptr;  // pinned: what is on its way to the device
   std::size_t used_ = 0;
   int half_ = 0;

@@ -23,7 +23,7 @@ class HostDevice {
   bool backwards = false;   // threads and blocks in the opposite order
   Guard guard = nullptr;    // called before and after everything that touches the device's memory
   void* guarded = nullptr;  // its first argument
-  Index launches = 0, uploads = 0, downloads = 0, library_products = 0;
+  Index launches = 0, uploads = 0, downloads = 0, library_products = 0, graphs = 0;
 
   template <class F>
   void each(Index n, const F& f) {
@@ -39,8 +39,19 @@ class HostDevice {
     ++launches;
     for (Index b = 0; b < count; ++b) run_block(kernel, backwards ? count - 1 - b : b);
   }
+  // Work that a GPU may take as one launch: it must not wait for the device, so nothing may be downloaded in it.
+  template <class Work>
+  void as_one(const Work& work) {
+    ++graphs;
+    is_one_ = true;
+    work();
+    is_one_ = false;
+  }
   void upload(void* to, const void* from, std::size_t bytes) { move(to, from, bytes, uploads); }
-  void download(void* to, const void* from, std::size_t bytes) { move(to, from, bytes, downloads); }
+  void download(void* to, const void* from, std::size_t bytes) {
+    require(!is_one_, "HostDevice: work that runs as one cannot wait for the device; read numbers after it");
+    move(to, from, bytes, downloads);
+  }
   void copy(void* to, const void* from, std::size_t bytes) { move(to, from, bytes, launches); }
 
   // By the definition of a column-major BLAS.
@@ -64,6 +75,8 @@ class HostDevice {
   }
 
  private:
+  bool is_one_ = false;
+
   class Open {
    public:
     explicit Open(const HostDevice& device) : device_(device) { tell(true); }
