@@ -1,11 +1,11 @@
 #!/bin/sh
-# Everything that needs a GPU, in one call: builds the device suite, the timings and the trainers, runs the first two, runs the suite under
-# compute-sanitizer, times PyTorch beside them, and prints one table last (docs/cuda.md).
+# Everything that needs a GPU, in one call: builds the device suite, the timings and the trainers; runs the suite, also
+# under compute-sanitizer, the timings, PyTorch beside them and the trainers; prints one table last (docs/cuda.md).
 #
 #   bench/run_cuda.sh [build|suite|sanitize|time|trainers|table]...        nothing named: all of them in this order
 #
-# Needs nvcc 12.4 or later with cuBLAS; compute-sanitizer and a Python with PyTorch are used where they are found. The
-# other settings are variables:
+# Needs nvcc 12.4 or later with cuBLAS and cuSPARSE; compute-sanitizer, a Python with PyTorch, and for the trainers
+# CLI11 are used where they are found. The other settings are variables:
 #   OUT=<folder>   where logs and results go    CUDA_HOME=<toolkit>    CUDA_ARCH=90 (else that of this machine's device)
 #   PYTHON=<python with PyTorch>                SECONDS_EACH=150: the most that one sanitizer may take
 # Exit status: 0 if all that ran passed, 77 if there is no device, else 1.
