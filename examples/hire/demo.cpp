@@ -194,7 +194,7 @@ class Demo {
   // Who takes the steps: this program's processor, or a device.
   Result<Done> use_device(const hire::Recipe& recipe) {
     if (o_.device == "cpu") return Done{};
-    auto opened = hire::open_cuda_training(hire::plan_for(task_.data, model_.packer->levels(), recipe), recipe);
+    auto opened = hire::open_cuda_training(hire::plan_for(task_.data, model_.packer->levels(), recipe), recipe, ranks_);
     if (!opened) return opened.fault();
     model_.trainer->use(std::move(opened.value()));
     return Done{};
@@ -306,10 +306,8 @@ int run(const DemoOptions& options, const thaw::CommunicatorRef& ranks) {
     return options.inspected == "ml-1m" ? hire::inspect_movielens(options.data_dir)
                                         : hire::inspect_file(options.file, demo_command(options.file));
   if (options.serve) return hire::recommend_to_guest(options.served);
-  if (options.device == "cuda") {
-    if (!ranks.is_lone()) return complain("--device cuda trains in one process; start the program without mpirun");
-    if (const auto found = hire::find_cuda(); !found) return complain(found.fault().text);
-  }
+  if (options.device == "cuda")
+    if (const auto found = hire::find_cuda(ranks); !found) return complain(found.fault().text);
   Result<hire::Task> task = make_task(options);
   if (!task) return complain(task.fault().text);
   const hire::Recipe recipe = make_recipe(options);

@@ -40,9 +40,8 @@ class Trainer {
         context_{&arena_, threads},
         steps_(plan, recipe, weights_, context_, ranks) {}
 
-  // From here on `device` steps, from the weights and the step that are here now. One process only.
+  // From here on `device` steps, from the weights and the step that are here now. It must know the same ranks.
   void use(Training device) {
-    thaw::require(ranks().is_lone(), "Trainer: a device trains in one process");
     bring_home();
     device_ = std::move(device);
     if (device_ && blocks_.empty()) list_blocks();
@@ -53,7 +52,7 @@ class Trainer {
   double step(const ContextPacker& packer, bool stop = false) {
     const Lesson lesson{packer.batch(), packer.truth(), packer.weight()};
     if (!device_) return steps_.step(lesson, stop);
-    const double loss = device_->step(lesson);
+    const double loss = device_->step(lesson, stop);
     is_home_ = false;
     ++device_steps_;
     return loss;
@@ -81,7 +80,7 @@ class Trainer {
   const Recipe& recipe() const { return steps_.recipe(); }
   const thaw::CommunicatorRef& ranks() const { return steps_.ranks(); }
   // Whether any rank asked to stop in the last step: all know it after the same one.
-  bool stopped() const { return steps_.stopped(); }
+  bool stopped() const { return device_ ? device_->stopped() : steps_.stopped(); }
   Index steps() const { return device_ ? device_steps_ : steps_.steps(); }
   // After the weights and the state were set from elsewhere: the step that they are of.
   void set_steps(Index steps) {

@@ -39,14 +39,17 @@ class TrainingSteps {
   // `weights`: where weights and the optimiser's state live; `context`: where a step computes. One may be both.
   TrainingSteps(const Plan& plan, const Recipe& recipe, Context& weights, Context& context,
                 const thaw::CommunicatorRef& ranks = {})
+      : TrainingSteps(plan, recipe, weights, context, ranks, ranks) {}
+  // `blocks`: who sums what lies in the memory of devices, where that is not `ranks`.
+  TrainingSteps(const Plan& plan, const Recipe& recipe, Context& weights, Context& context,
+                const thaw::CommunicatorRef& ranks, const thaw::CommunicatorRef& blocks)
       : recipe_(recipe),
         context_(&context),
         parameters_(plan, weights, recipe.seed),
         tape_(context),
-        sum_(ranks),
+        sum_(ranks, blocks),
         schedule_(recipe.anneal == Anneal::constant ? thaw::constant_rate(recipe.rate)
                                                     : thaw::flat_then_anneal(recipe.rate, recipe.steps, 0.7)) {
-    thaw::require(!thaw::has_own_memory<Context> || ranks.is_lone(), "TrainingSteps: a device trains in one process");
     const thaw::LookaheadOptions lookahead{
         .every = 6, .share = 0.5, .start_at_first_sync = recipe.lookahead_at_first_sync};
     if (recipe.optimizer == Optimizer::lamb)
@@ -58,16 +61,20 @@ class TrainingSteps {
   // Returns the loss before the step, of all ranks. `stop`: this rank would like to end.
   double step(const Lesson& lesson, bool stop = false) {
     thaw::Scope scope(tape_);
-    const auto net = parameters_.on(tape_);
     thaw::Key key = thaw::Key{recipe_.seed}.fold(static_cast<std::uint64_t>(steps_));
     if (!ranks().is_first())
       key = key.fold(static_cast<std::uint64_t>(ranks().rank()));  // contexts count from 0 in each
-    const auto predicted = net(lesson.batch, thaw::DropoutRule::make(recipe_.dropout, key, 0));
-    const auto loss = thaw::weighted_squared_error(predicted, A::of_host(*context_, lesson.truth, predicted.shape),
-                                                   A::of_host(*context_, lesson.weight, predicted.shape));
-    auto gradients = parameters_.gradient(loss);
+    thaw::Var<float, B> loss;
+    thaw::GradientList<float, B> gradients;
+    thaw::run_as_one(*context_, [&] {
+      const auto net = parameters_.on(tape_);
+      const auto predicted = net(lesson.batch, thaw::DropoutRule::make(recipe_.dropout, key, 0));
+      loss = thaw::weighted_squared_error(predicted, A::of_host(*context_, lesson.truth, predicted.shape),
+                                          A::of_host(*context_, lesson.weight, predicted.shape));
+      gradients = parameters_.gradient(loss);
+    });
     double numbers[] = {static_cast<double>(loss.item()), stop ? 1.0 : 0.0};
-    if constexpr (!thaw::has_own_memory<Context>) ranks().need(sum_(parameters_, *context_, gradients, numbers, 2));
+    ranks().need(sum_(parameters_, *context_, gradients, numbers, 2));
     stopped_ = numbers[1] > 0;
     if (recipe_.clip_value > 0) thaw::clip_value(gradients, recipe_.clip_value);
     if (recipe_.clip_norm > 0) thaw::clip_norm(gradients, recipe_.clip_norm);

@@ -119,12 +119,16 @@ Numbers hire_curve(typename B::Context& context, int steps) {
   for (const double r : tiny_hire_ratings()) observed.push_back(r > 0 ? 1.0 / 8 : 0);
   for (int step = 0; step < steps; ++step) {
     thaw::Scope scope(tape);
-    const auto net = parameters.on(tape);
-    const auto rule = thaw::DropoutRule::make(0.1, thaw::Key{9}.fold(static_cast<std::uint64_t>(step)), 0);
-    const auto out = net(tiny_hire_batch<R>(), rule);
-    const auto loss = thaw::weighted_squared_error(out, arrays.make(out.shape, tiny_hire_ratings()),
-                                                   arrays.make(out.shape, observed));
-    auto gradients = parameters.gradient(loss);
+    thaw::Var<R, B> loss;
+    thaw::GradientList<R, B> gradients;
+    thaw::run_as_one(context, [&] {
+      const auto net = parameters.on(tape);
+      const auto rule = thaw::DropoutRule::make(0.1, thaw::Key{9}.fold(static_cast<std::uint64_t>(step)), 0);
+      const auto out = net(tiny_hire_batch<R>(), rule);
+      loss = thaw::weighted_squared_error(out, arrays.make(out.shape, tiny_hire_ratings()),
+                                          arrays.make(out.shape, observed));
+      gradients = parameters.gradient(loss);
+    });
     thaw::clip_norm(gradients, 1.0);
     optimizer.step(parameters, gradients, 5e-3);
     losses.push_back(static_cast<double>(loss.item()));

@@ -33,6 +33,19 @@ void check_math(thaw::CudaSession& session, device_checks::Report& report) {
   report.add("product in BF16 beside FP32", device_checks::error_of(product(thaw::CudaMath::bf16), exact), 2e-2);
 }
 
+// Steps whose launches are one graph: the same checks, and one graph for all steps of a curve.
+void check_graphs(thaw::CudaSession& session, device_checks::Report& report) {
+  report.prefix = "one graph: ";
+  const bool is_on = session.device().set_graphs(true).ok();
+  report.add("memory for it", is_on ? 0 : 1, 0);
+  if (is_on) device_checks::hire_in_float(session.context(), report);
+  const auto built = static_cast<double>(session.device().graph().built());
+  report.add("built once for 30 steps", built - 1, 0);
+  report.add("built at all", built > 0 ? 0 : 1, 0);
+  (void)session.device().set_graphs(false);
+  report.prefix.clear();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -57,6 +70,7 @@ int main(int argc, char** argv) {
   device_checks::hire_in_float(context, report);
   device_checks::hire_in_double(context, report);
   check_math(session.value(), report);
+  check_graphs(session.value(), report);
   session.value().device().synchronize();
   const int failed = report.failed();
   std::printf("device suite: %d checks passed, %d failed\n", static_cast<int>(report.results.size()) - failed, failed);

@@ -32,9 +32,10 @@ struct Result {
 struct Report {
   std::vector<Result> results;
   bool aloud = false;  // one line for each check as it ends
+  std::string prefix;  // of names
 
   void add(const std::string& name, double error, double bound) {
-    results.push_back({name, error, bound});
+    results.push_back({prefix + name, error, bound});
     if (aloud || !results.back().passed()) print(results.back());
   }
   int failed() const {

@@ -7,7 +7,9 @@
 
 #include "tests/distributed/thread_ranks.hpp"
 #include "tests/distributed/two_towers.hpp"
+#include "thaw/backend/cuda/host_device.hpp"
 #include "thaw/distributed/agreement.hpp"
+#include "thaw/nn/linear.hpp"
 #include "thaw/optim/clip.hpp"
 
 using namespace distributed_test;
@@ -203,4 +205,31 @@ TEST_CASE("fifty steps: the model of one process within the bound of docs/distri
     CHECK(trained_difference<float>(size, 50) < kFloatBound);
   }
   CHECK(trained_difference<float>(2, 50, /*half*/ true) > 1e-2);  // the measure sees a share that is left out
+}
+
+TEST_CASE("gradients in the memory of devices are summed there, beside numbers of the host") {
+  on_ranks(3, [&](thaw::CommunicatorRef ranks) {
+    using B = thaw::HostGrid;
+    thaw::HostDevice device;
+    thaw::GrowingArena arena, memory;
+    B::Context context{&arena, &memory, &device};
+    thaw::Parameters<thaw::Linear<thaw::Spec>, float, B> parameters(thaw::linear_spec(3, 2), context, 7);
+    thaw::Tape<float, B> tape(context);
+    const auto own = static_cast<float>(ranks.rank());
+    const float x[] = {own, 1, 2, 3, 10 * own, 5};  // two rows
+    const auto loss = thaw::sum(parameters.on(tape)(thaw::Array<float, B>::of_host(context, x, {2, 3})));
+    auto list = parameters.gradient(loss);
+    double numbers[] = {1, own};
+    thaw::GradientSum<float, B> sum(ranks, ranks);
+    ranks.need(sum(parameters, context, list, numbers, 2));
+    CHECK(numbers[0] == 3);
+    CHECK(numbers[1] == 3);
+    // Of the sum of x W^T + b: the sum of all rows for each row of W, the number of rows for b.
+    const float expected[] = {3 + 9, 3 + 30, 6 + 15};
+    float weight[6], bias[2];
+    B::download(context, 6, static_cast<const float*>(list.dense[0].data), weight);
+    B::download(context, 2, static_cast<const float*>(list.dense[1].data), bias);
+    for (int i = 0; i < 6; ++i) CHECK(weight[i] == expected[i % 3]);
+    for (const float b : bias) CHECK(b == 6);
+  });
 }

@@ -252,7 +252,8 @@ class GridTraining : public hire::DeviceTraining {
   explicit GridTraining(const Run& run)
       : training_(hire::plan_for(run.task.data, run.model.packer->levels(), run.recipe), run.recipe, session_.context) {
   }
-  double step(const hire::Lesson& lesson) override { return training_.step(lesson); }
+  double step(const hire::Lesson& lesson, bool stop) override { return training_.step(lesson, stop); }
+  bool stopped() const override { return training_.stopped(); }
   void send(std::span<const hire::HostBlock> blocks, hire::Index steps) override { training_.send(blocks, steps); }
   void fetch(std::span<const hire::HostBlock> blocks) override { training_.fetch(blocks); }
 
@@ -288,7 +289,7 @@ double difference(const std::vector<R>& a, const std::vector<R>& b) {
 }  // namespace
 
 TEST_CASE("--device: without CUDA in the program, the answer names the preset to build") {
-  const auto found = hire::find_cuda();
+  const auto found = hire::find_cuda({});
   CHECK_FALSE(found.ok());
   if (!found) CHECK(std::string(found.fault().text).find("cmake --preset cuda") != std::string::npos);
 }

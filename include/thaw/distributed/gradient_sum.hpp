@@ -74,7 +74,14 @@ class GradientSum {
     bytes_ = 0;
     if (auto done = sum_dense(context, list); !done) return done;
     if (auto done = ranks_.all_reduce_sum(numbers, count); !done) return done;
-    return sum_rows(parameters, context, list);
+    if constexpr (has_own_memory<Context>) {
+      for (int i = 0; i < list.count; ++i)
+        require(!parameters.slot(i).row_table,
+                "GradientSum: row tables are summed in the host's memory; take dense ones");
+      return Done{};
+    } else {
+      return sum_rows(parameters, context, list);
+    }
   }
 
   const CommunicatorRef& ranks() const { return ranks_; }
@@ -119,7 +126,6 @@ class GradientSum {
     for (int i = 0; i < list.count; ++i) {
       const auto& slot = parameters.slot(i);
       if (!slot.row_table) continue;
-      require(!has_own_memory<Context>, "GradientSum: row tables are summed in the host's memory; take dense ones");
       const bool same = count > 0 && tables[count - 1].slot == i - 1 &&
                         parameters.slot(i - 1).value.shape[0] == slot.value.shape[0] &&
                         detail::same_bags(list.rows[i - 1], list.rows[i]);
