@@ -8,7 +8,7 @@
 namespace lightgcn {
 
 struct Options {
-  std::string data = "lastfm-lightgcnpp", data_dir, checkpoint, draw = "users";
+  std::string data = "lastfm-lightgcnpp", data_dir, checkpoint, draw = "users", loss = "bpr", similarity = "product";
   thaw::LightGcnOptions model;
   int epochs = 200;        // at most
   int every = 5;           // epochs between two validations

@@ -26,6 +26,16 @@ struct Trained {
   int epochs_run = 0;
 };
 
+inline std::string loss_text(const thaw::LightGcnOptions& m) {
+  char text[128];
+  if (m.loss == thaw::LightGcnLoss::bpr)
+    std::snprintf(text, sizeof text, "candidates %d", m.candidates);
+  else
+    std::snprintf(text, sizeof text, "softmax of %s / %g over %td drawn%s", m.cosine ? "cosine" : "product",
+                  m.temperature, m.negatives, m.in_batch ? " and the batch" : "");
+  return text;
+}
+
 class Run {
  public:
   Run(const Options& o, const Task& task, const thaw::Interactions& visible, bool validate)
@@ -123,12 +133,11 @@ class Run {
   std::string settings() const {
     const thaw::LightGcnOptions& m = o_.model;
     char text[256];
-    std::snprintf(
-        text, sizeof text,
-        "%s %zu, width %td, layers %d, batch %td, candidates %d, rate %.9g to %.9g, decay %.9g, seed %llu, %d",
-        task_.lists.name.c_str(), visible_.by_user.ids.size(), m.width, m.layers, m.batch, m.candidates,
-        m.learning_rate, o_.last_rate, m.regularization, static_cast<unsigned long long>(m.seed),
-        static_cast<int>(m.draw));
+    std::snprintf(text, sizeof text,
+                  "%s %zu, width %td, layers %d, batch %td, %s, rate %.9g to %.9g, decay %.9g, seed %llu, %d",
+                  task_.lists.name.c_str(), visible_.by_user.ids.size(), m.width, m.layers, m.batch,
+                  loss_text(m).c_str(), m.learning_rate, o_.last_rate, m.regularization,
+                  static_cast<unsigned long long>(m.seed), static_cast<int>(m.draw));
     return text;
   }
   // The epoch to go on from.

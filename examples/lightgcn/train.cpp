@@ -43,8 +43,8 @@ int run(const Options& o) {
   const auto loaded = load_task(o, task);
   if (!loaded) return complain(loaded.fault());
   const thaw::LightGcnOptions& m = o.model;
-  std::printf("%s\nLightGCN: %d layers, width %td, batch %td, candidates %d, rate %g to %g, decay %g, seed %llu\n",
-              task.text.c_str(), m.layers, m.width, m.batch, m.candidates, m.learning_rate,
+  std::printf("%s\nLightGCN: %d layers, width %td, batch %td, %s, rate %g to %g, decay %g, seed %llu\n",
+              task.text.c_str(), m.layers, m.width, m.batch, loss_text(m).c_str(), m.learning_rate,
               m.learning_rate * o.last_rate, m.regularization, static_cast<unsigned long long>(m.seed));
   std::fflush(stdout);
   auto found = Run(o, task, task.train, true).train(o.epochs, o.epochs);
@@ -94,6 +94,14 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--draw", o.draw, "what positives are drawn by")->check(CLI::IsMember({"users", "interactions"}));
   app.add_option("--candidates", o.model.candidates, "others drawn for a triple, the hardest of them is kept")
       ->check(whole_number(1, 4096));
+  app.add_option("--loss", o.loss, "pairwise, or a liked item against all that a batch shares")
+      ->check(CLI::IsMember({"bpr", "softmax"}));
+  app.add_option("--temperature", o.model.temperature, "softmax: scores are divided by it")->check(positive_number());
+  app.add_option("--similarity", o.similarity, "softmax: what scores are while training")
+      ->check(CLI::IsMember({"product", "cosine"}));
+  app.add_option("--negatives", o.model.negatives, "softmax: items drawn uniformly for all users of a batch")
+      ->check(whole_number(0, 1 << 24));
+  app.add_flag("--in-batch", o.model.in_batch, "softmax: the batch's liked items are negatives too");
   app.add_option("--checkpoint", o.checkpoint, "saved at every validation, and resumed from where it exists");
   app.add_option("--seed", o.model.seed, "of vectors and draws")->check(whole_number(0));
   app.add_option("--threads", o.model.threads, "to compute with")->check(whole_number(1, 256));
@@ -108,5 +116,7 @@ int main(int count, char** words) {
   declare(app, options);
   if (!command_line::parse(app, count, words, status)) return status;
   options.model.draw = options.draw == "users" ? thaw::BprDraw::users : thaw::BprDraw::interactions;
+  options.model.loss = options.loss == "softmax" ? thaw::LightGcnLoss::softmax : thaw::LightGcnLoss::bpr;
+  options.model.cosine = options.similarity == "cosine";
   return run(options);
 }

@@ -78,6 +78,105 @@ struct ByComposition {
   }
 };
 
+// Pairs of a user and an item of hers, told from the first `columns` items, in double.
+struct SharedPairs {
+  Index users = 0, items = 0, columns = 0, width = 0;
+  std::vector<Index> user_of{}, item_of{};
+  std::vector<double> weights{};                    // (columns)
+  std::vector<std::vector<std::int32_t>> hidden{};  // (pairs) columns
+  double temperature = 1;
+  bool cosine = false;
+
+  double similarity(const std::vector<double>& rows, Index a, Index b) const {
+    double ab = 0, aa = 0, bb = 0;
+    for (Index j = 0; j < width; ++j) {
+      const double x = rows[static_cast<std::size_t>(a * width + j)], y = rows[static_cast<std::size_t>(b * width + j)];
+      ab += x * y, aa += x * x, bb += y * y;
+    }
+    return cosine ? ab / std::sqrt(aa * bb) : ab;
+  }
+  // The definition; rows (users + items, width).
+  double loss(const std::vector<double>& rows) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < user_of.size(); ++i) {
+      const double own = similarity(rows, user_of[i], users + item_of[i]) / temperature;
+      double ratio = 1;  // of all to the own one
+      for (Index c = 0; c < columns; ++c) {
+        const auto& out = hidden[i];
+        if (c == item_of[i] || std::find(out.begin(), out.end(), static_cast<std::int32_t>(c)) != out.end()) continue;
+        ratio += weights[static_cast<std::size_t>(c)] *
+                 std::exp(similarity(rows, user_of[i], users + c) / temperature - own);
+      }
+      sum += std::log(ratio);
+    }
+    return sum / static_cast<double>(user_of.size());
+  }
+  // Central differences.
+  std::vector<double> gradient(std::vector<double> rows) const {
+    std::vector<double> g(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const double at = rows[i], h = 1e-5;
+      rows[i] = at + h;
+      const double above = loss(rows);
+      rows[i] = at - h;
+      g[i] = (above - loss(rows)) / (2 * h);
+      rows[i] = at;
+    }
+    return g;
+  }
+};
+
+TEST_CASE("SampledSoftmax: loss and gradient of the definition, products and cosines, the same bits for any threads") {
+  for (const bool cosine : {false, true}) {
+    SharedPairs p{.users = 9, .items = 14, .columns = 11, .width = 16, .temperature = 0.3, .cosine = cosine};
+    thaw::Philox rng(5);
+    for (Index i = 0; i < 150; ++i) {  // several blocks, users and items more than once, own items in and out of sight
+      p.user_of.push_back(static_cast<Index>(rng.below(9)));
+      p.item_of.push_back(static_cast<Index>(rng.below(14)));
+      p.hidden.emplace_back();
+      if (i % 3 == 0) p.hidden.back() = {static_cast<std::int32_t>(rng.below(11)), 4};
+    }
+    std::vector<float> log_weights;
+    for (Index c = 0; c < 11; ++c) {
+      p.weights.push_back(static_cast<double>(1 + c % 3));
+      log_weights.push_back(static_cast<float>(std::log(p.weights.back())));
+    }
+    std::vector<float> rows(23 * 16), gradient(rows.size()), again(rows.size());
+    for (float& r : rows) r = static_cast<float>(0.4 * rng.normal());
+    const thaw::SampledSoftmaxBatch batch{.pairs = 150,
+                                          .users = 9,
+                                          .items = 14,
+                                          .columns = 11,
+                                          .user_of = p.user_of.data(),
+                                          .item_of = p.item_of.data(),
+                                          .rows = rows.data(),
+                                          .log_weights = log_weights.data()};
+    const auto hide = [&](Index pair, float* logits) {
+      for (const std::int32_t c : p.hidden[static_cast<std::size_t>(pair)])
+        logits[c] = -std::numeric_limits<float>::infinity();
+    };
+    const auto run = [&](int threads, double temperature, std::vector<float>& out) {
+      thaw::SampledSoftmax softmax({.pairs = 150, .items = 14, .width = 16}, {temperature, cosine, threads});
+      return softmax.run(batch, 0.5, hide, out.data());
+    };
+    const std::vector<double> exact(rows.begin(), rows.end());
+    const double loss = run(1, 0.3, gradient);
+    CHECK(loss == doctest::Approx(p.loss(exact)).epsilon(1e-6));
+    CHECK(run(3, 0.3, again) == loss);
+    CHECK(again == gradient);
+    const std::vector<double> slopes = p.gradient(exact);
+    double worst = 0, largest = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      worst = std::fmax(worst, std::fabs(static_cast<double>(gradient[i]) - 0.5 * slopes[i]));
+      largest = std::fmax(largest, std::fabs(slopes[i]));
+    }
+    CHECK(largest > 0.01);
+    CHECK(worst < 1e-6 * (1 + largest));
+    p.temperature = 5e-3;  // the own share of many pairs is zero in single precision, the loss is not infinite
+    CHECK(run(1, 5e-3, gradient) == doctest::Approx(p.loss(exact)).epsilon(1e-4));
+  }
+}
+
 // Small batches take the scattered path, large ones the gathered one.
 TEST_CASE("LightGcn: a fused step is the composition with Adam, for layers, widths, batches and threads") {
   const thaw::Interactions x = skewed_interactions(80, 120, 900, 3);
@@ -133,17 +232,126 @@ TEST_CASE("LightGcn: a fused step is the composition with Adam, for layers, widt
   }
 }
 
-TEST_CASE("LightGcn: threads change nothing, a restored state goes on bit for bit, no allocation in a step") {
+// The softmax batch of a step, from the draws; rows of `table` (nodes, width) in its order come from `nodes`.
+SharedPairs shared_pairs(const thaw::Interactions& x, const thaw::BprTriples& draws, const thaw::LightGcnOptions& o,
+                         std::uint64_t step, std::vector<Index>& nodes) {
+  SharedPairs p{.width = o.width, .temperature = o.temperature, .cosine = o.cosine};
+  nodes.clear();
+  const auto place = [&](Index node) {
+    const Index at = std::find(nodes.begin(), nodes.end(), node) - nodes.begin();
+    if (at == static_cast<Index>(nodes.size())) nodes.push_back(node);
+    return at;
+  };
+  std::vector<thaw::BprTriple> batch(static_cast<std::size_t>(o.batch));
+  draws.batch(step, batch);
+  for (const auto& t : batch) p.user_of.push_back(place(t.user));
+  p.users = static_cast<Index>(nodes.size());
+  const auto add = [&](std::int32_t item, double weight) {
+    const Index c = place(x.user_count() + item) - p.users;
+    p.weights.resize(nodes.size() - static_cast<std::size_t>(p.users), 0.0);
+    p.weights[static_cast<std::size_t>(c)] += weight;
+    return c;
+  };
+  for (Index i = 0; i < o.negatives; ++i) add(draws.shared(step, static_cast<std::uint64_t>(i)), 1);
+  const std::size_t drawn = p.weights.size();
+  for (const auto& t : batch) p.item_of.push_back(add(t.liked, o.in_batch ? 1 : 0));
+  p.items = static_cast<Index>(p.weights.size());
+  p.columns = o.in_batch ? p.items : static_cast<Index>(drawn);
+  for (const auto& t : batch) {
+    p.hidden.emplace_back();
+    for (Index c = 0; c < p.columns; ++c) {
+      const auto own = x.by_user.row(t.user);
+      const auto item = static_cast<std::int32_t>(nodes[static_cast<std::size_t>(p.users + c)]) - x.user_count();
+      if (std::binary_search(own.begin(), own.end(), item)) p.hidden.back().push_back(static_cast<std::int32_t>(c));
+    }
+  }
+  return p;
+}
+
+TEST_CASE("LightGcn: a softmax step is the definition, propagated back, with Adam") {
+  const thaw::Interactions x = skewed_interactions(40, 60, 300, 3);
+  for (const bool cosine : {false, true}) {
+    const thaw::LightGcnOptions o{.width = 6,
+                                  .layers = cosine ? 3 : 2,
+                                  .batch = 20,
+                                  .learning_rate = 0.01,
+                                  .regularization = 0.05,
+                                  .draw = thaw::BprDraw::interactions,
+                                  .loss = thaw::LightGcnLoss::softmax,
+                                  .temperature = cosine ? 0.2 : 0.8,
+                                  .cosine = cosine,
+                                  .negatives = 15,
+                                  .in_batch = cosine,
+                                  .seed = 4};
+    auto made = thaw::LightGcn::make(x, o);
+    CHECK(made.ok());
+    if (!made) return;
+    thaw::LightGcn& model = made.value();
+    const auto size = static_cast<std::size_t>(model.graph().nodes() * o.width);
+    std::vector<float> own(size);
+    model.own_vectors(own);
+    std::vector<double> e(own.begin(), own.end()), first(size), second(size);
+    for (int t = 0; t < 3; ++t) {
+      std::vector<Index> nodes;
+      const SharedPairs pairs = shared_pairs(x, model.triples(), o, static_cast<std::uint64_t>(t), nodes);
+      Host host;
+      A table = host.zeros({model.graph().nodes(), o.width}), slopes = host.zeros({model.graph().nodes(), o.width});
+      std::copy(e.begin(), e.end(), table.begin());
+      const A vectors = thaw::propagated_mean(model.graph(), table, o.layers);
+      std::vector<double> rows;
+      for (const Index v : nodes)
+        for (Index j = 0; j < o.width; ++j) rows.push_back(vectors[v * o.width + j]);
+      const std::vector<double> by_row = pairs.gradient(rows);
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        slopes.begin()[nodes[i / static_cast<std::size_t>(o.width)] * o.width + static_cast<Index>(i) % o.width] =
+            by_row[i];
+      const A through = thaw::propagated_mean(model.graph(), slopes, o.layers);
+      std::vector<double> g(through.begin(), through.end());
+      double squares = 0;
+      const auto decay = [&](Index v) {
+        for (Index j = v * o.width; j < (v + 1) * o.width; ++j) {
+          const double w = e[static_cast<std::size_t>(j)];
+          g[static_cast<std::size_t>(j)] += o.regularization / static_cast<double>(o.batch) * w;
+          squares += w * w;
+        }
+      };
+      for (const Index u : pairs.user_of) decay(nodes[static_cast<std::size_t>(u)]);
+      for (const Index i : pairs.item_of) decay(nodes[static_cast<std::size_t>(pairs.users + i)]);
+      const double expected = pairs.loss(rows) + 0.5 * o.regularization * squares / static_cast<double>(o.batch);
+      CHECK(model.step() == doctest::Approx(expected).epsilon(1e-5));
+      for (std::size_t i = 0; i < size; ++i) {
+        first[i] = 0.9 * first[i] + 0.1 * g[i];
+        second[i] = 0.999 * second[i] + 0.001 * g[i] * g[i];
+        e[i] -= o.learning_rate * first[i] / (1 - std::pow(0.9, t + 1)) /
+                (std::sqrt(second[i] / (1 - std::pow(0.999, t + 1))) + 1e-8);
+      }
+    }
+    model.own_vectors(own);
+    double worst = 0, sum = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      const double d = std::fabs(static_cast<double>(own[i]) - e[i]);
+      worst = std::fmax(worst, d);
+      sum += d;
+    }
+    CHECK(sum / static_cast<double>(size) < 2e-6);
+    CHECK(worst < 1e-3);
+  }
+}
+
+void check_threads_and_restoring(thaw::LightGcnLoss loss) {
   const thaw::Interactions x = skewed_interactions(300, 400, 6000, 9);
+  const thaw::LightGcnOptions options{.batch = 64, .loss = loss, .negatives = 50, .in_batch = true, .seed = 5};
   const auto run = [&](int threads, int steps) {
-    auto model = thaw::LightGcn::make(x, {.batch = 64, .seed = 5, .threads = threads});
+    thaw::LightGcnOptions o = options;
+    o.threads = threads;
+    auto model = thaw::LightGcn::make(x, o);
     for (int s = 0; s < steps; ++s) model.value().step();
     return model.value().state();
   };
   const auto one = run(1, 20), two = run(2, 20);
   CHECK(one.weights == two.weights);
   CHECK(one.second == two.second);
-  auto model = thaw::LightGcn::make(x, {.batch = 64, .seed = 5});
+  auto model = thaw::LightGcn::make(x, options);
   CHECK(model.ok());
   if (!model) return;
   CHECK(model.value().restore(run(1, 12)).ok());
@@ -157,9 +365,14 @@ TEST_CASE("LightGcn: threads change nothing, a restored state goes on bit for bi
   CHECK(!model.value().restore(wrong));
 }
 
-TEST_CASE("LightGcn: groups that never meet are told apart") {
+TEST_CASE("LightGcn: threads change nothing, a restored state goes on bit for bit, no allocation in a step") {
+  check_threads_and_restoring(thaw::LightGcnLoss::bpr);
+  check_threads_and_restoring(thaw::LightGcnLoss::softmax);
+}
+
+void check_groups(const thaw::LightGcnOptions& options, double start) {
   const thaw::Interactions x = three_groups();
-  auto model = thaw::LightGcn::make(x, {.width = 16, .batch = 128, .learning_rate = 0.02});
+  auto model = thaw::LightGcn::make(x, options);
   CHECK(model.ok());
   if (!model) return;
   double first = 0, last = 0;
@@ -167,7 +380,7 @@ TEST_CASE("LightGcn: groups that never meet are told apart") {
     last = model.value().step();
     if (s == 0) first = last;
   }
-  CHECK(first == doctest::Approx(std::log(2.0)).epsilon(0.05));
+  CHECK(first == doctest::Approx(start).epsilon(0.05));
   CHECK(last < 0.5 * first);
   std::vector<float> vectors(150 * 16);
   model.value().final_vectors(vectors);
@@ -183,6 +396,13 @@ TEST_CASE("LightGcn: groups that never meet are told apart") {
     right += best % 3 == user % 3 ? 1 : 0;
   }
   CHECK(right == 90);
+}
+
+TEST_CASE("LightGcn: groups that never meet are told apart") {
+  check_groups({.width = 16, .batch = 128, .learning_rate = 0.02}, std::log(2.0));
+  // 80 others, of which about one in nine is hers and hidden
+  check_groups({.width = 16, .batch = 128, .learning_rate = 0.02, .loss = thaw::LightGcnLoss::softmax, .negatives = 80},
+               std::log(1 + 80 * 8.0 / 9));
 }
 
 TEST_CASE("BprTriples: an item of hers, one that is not, every step its own; users or interactions alike") {
@@ -274,6 +494,11 @@ TEST_CASE("LightGcn: bad settings, nothing to rank") {
   CHECK(says(thaw::LightGcn::make(x, {.layers = 0}), "layers 0"));
   CHECK(says(thaw::LightGcn::make(x, {.learning_rate = std::nan("")}), "rate nan"));
   CHECK(says(thaw::LightGcn::make(x, {.threads = 0}), "threads 0"));
+  constexpr auto kSoftmax = thaw::LightGcnLoss::softmax;
+  CHECK(says(thaw::LightGcn::make(x, {.loss = kSoftmax, .temperature = 0}), "temperature 0"));
+  CHECK(says(thaw::LightGcn::make(x, {.loss = kSoftmax, .negatives = 0}), "none in the batch"));
+  CHECK(says(thaw::LightGcn::make(x, {.loss = kSoftmax, .candidates = 4}), "belong to BPR"));
+  CHECK(thaw::LightGcn::make(x, {.batch = 4, .loss = kSoftmax, .negatives = 0, .in_batch = true}).ok());
   const std::vector<thaw::Rating> all{{0, 0, 1}, {0, 1, 1}};
   const auto full = thaw::Interactions::from_graph(thaw::RatingGraph::from_ratings(all, 1, 2));
   CHECK(full.ok());

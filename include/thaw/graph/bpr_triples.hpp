@@ -7,7 +7,8 @@
 // LightGCN program: a user uniformly among those who touched something, one of her items uniformly, another item
 // uniformly among all that she did not touch. Or every interaction alike, as the original BPR. Of several such others
 // the hardest may be taken, by scores of the caller (dynamic negative sampling, Zhang et al., SIGIR 2013): most others
-// are ranked right already and teach nothing. Keeps a reference.
+// are ranked right already and teach nothing. shared() draws for a whole batch, for losses that tell each liked item
+// from the same others. Keeps a reference.
 #pragma once
 
 #include <algorithm>
@@ -79,6 +80,11 @@ class BprTriples {
       if (s > most) most = s, triple.other = other;
     }
     return triple;
+  }
+  // Item i of those that a step draws for all of its users: uniform over all items, hers or not.
+  std::int32_t shared(std::uint64_t step, std::uint64_t i) const {
+    Philox rng(key_.fold(0x736f6674).bits, (step << 24) ^ i);
+    return static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(x_->item_count())));
   }
   void batch(std::uint64_t step, std::span<BprTriple> out) const {
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = at(step, i);

@@ -1,5 +1,5 @@
-// LightGcn: embeddings of users and items by propagation over their interactions, trained with BPR (He et al., SIGIR
-// 2020).
+// LightGcn: embeddings of users and items by propagation over their interactions (He et al., SIGIR 2020), trained with
+// BPR or a sampled softmax.
 //
 //   auto model = thaw::LightGcn::make(interactions, {.layers = 3, .threads = 2});
 //   for (thaw::Index s = 0; s < model.value().steps_per_epoch(); ++s) loss = model.value().step();
@@ -7,12 +7,14 @@
 //
 //   final = (e + P e + ... + P^layers e) / (layers + 1)            P: PropagationGraph, e: what is trained
 //   loss  = mean of softplus(<u, other> - <u, liked>) + regularization / (2 batch) * sum of |e|^2 over the batch's rows
+//   or the cross-entropy of sampled_softmax.hpp in place of softplus; what it draws for all users is not decayed
 //
 // A step is one fused pass with Adam and computes what the composition of propagate() computes: forward, the last layer
 // only for rows of the batch, as is the first of the backward pass; the last backward layer feeds Adam strip by strip.
-// With `candidates` above 1 the other item is the hardest of so many (dynamic negative sampling): fewer epochs. Same
-// numbers for any number of threads. Nothing is allocated after the first step. Not for graphs that do not fit
-// into memory, and users without a row need another method. Keeps a reference to the interactions.
+// With `candidates` above 1 the other item is the hardest of so many (dynamic negative sampling): fewer epochs. The
+// softmax tells a liked item from thousands a step, shared by the batch: fewer still. Same numbers for any number of
+// threads. Nothing is allocated after the first step. Not for graphs that do not fit into memory, and users without a
+// row need another method. Keeps a reference to the interactions.
 #pragma once
 
 #include <algorithm>
@@ -28,11 +30,14 @@
 #include "thaw/core/error.hpp"
 #include "thaw/graph/bpr_triples.hpp"
 #include "thaw/graph/propagation_graph.hpp"
+#include "thaw/graph/sampled_softmax.hpp"
 
 #define THAW_KERNEL_FILE "thaw/graph/kernels/bpr_body.hpp"
 #include "thaw/backend/kernels/for_each_isa.hpp"
 
 namespace thaw::inline v0 {
+
+enum class LightGcnLoss : std::uint8_t { bpr, softmax };
 
 struct LightGcnOptions {
   Index width = 64;
@@ -42,7 +47,12 @@ struct LightGcnOptions {
   double regularization = 1e-4;
   double deviation = 0.1;  // of the normal start
   BprDraw draw = BprDraw::users;
-  int candidates = 1;  // others drawn for a triple; the one that scored highest at the start of the epoch is kept
+  LightGcnLoss loss = LightGcnLoss::bpr;
+  int candidates = 1;  // BPR: others drawn for a triple; the one that scored highest at the start of the epoch is kept
+  double temperature = 1;  // softmax: what scores are divided by
+  bool cosine = false;     // softmax: scores are cosines while training, not inner products
+  Index negatives = 2048;  // softmax: a liked item is told from so many, drawn uniformly for all users of a batch,
+  bool in_batch = false;   // and from the batch's liked items, which are the popular ones
   std::uint64_t seed = 1;
   int threads = 1;
 };
@@ -57,16 +67,7 @@ class LightGcn {
 
   // Errors: a setting out of range, nobody who has both an item and one she did not touch.
   static Result<LightGcn> make(const Interactions& x, const LightGcnOptions& options) {
-    const LightGcnOptions& o = options;
-    if (o.width < 1 || o.width > 4096 || o.layers < 1 || o.layers > 16 || o.batch < 1 || o.batch > (Index{1} << 24) ||
-        o.threads < 1 || o.candidates < 1 || o.candidates > 4096 || !(o.learning_rate > 0) ||
-        !(o.regularization >= 0) || !(o.deviation > 0)) {
-      return make_fault(FaultKind::out_of_range, "LightGcn: width ", o.width, ", layers ", o.layers, ", batch ",
-                        o.batch, ", threads ", o.threads, ", candidates ", o.candidates, ", rate ", o.learning_rate,
-                        ", regularization ", o.regularization, ", deviation ", o.deviation,
-                        "; width is 1 to 4096, layers 1 to 16, batch 1 to 16777216, candidates 1 to 4096, the others "
-                        "positive");
-    }
+    if (const auto checked = check(options); !checked) return checked.fault();
     LightGcn model(x, options);
     if (!model.triples_.drawable())
       return make_fault(FaultKind::out_of_range, "LightGcn: none of ", x.user_count(),
@@ -88,7 +89,7 @@ class LightGcn {
     number_batch();
     for (int k = 1; k < o_.layers; ++k) spread(k - 1, k);
     const double squares = read_rows();
-    const double loss = rank_loss();
+    const double loss = o_.loss == LightGcnLoss::bpr ? rank_loss() : softmax_loss();
     const AdamStep adam = AdamStep::at(++state_.steps, o_.learning_rate);
     spread_and_update(back_propagate(), adam);
     for (const std::int32_t node : touched_) slot_of_[at(node)] = -1;
@@ -125,6 +126,28 @@ class LightGcn {
  private:
   static constexpr Index kStrip = 128;  // rows that are propagated and updated while they are in the cache
 
+  static Result<Done> check(const LightGcnOptions& o) {
+    constexpr Index kMost = Index{1} << 24;
+    if (o.width < 1 || o.width > 4096 || o.layers < 1 || o.layers > 16 || o.batch < 1 || o.batch > kMost ||
+        o.threads < 1 || o.candidates < 1 || o.candidates > 4096 || !(o.learning_rate > 0) ||
+        !(o.regularization >= 0) || !(o.deviation > 0)) {
+      return make_fault(FaultKind::out_of_range, "LightGcn: width ", o.width, ", layers ", o.layers, ", batch ",
+                        o.batch, ", threads ", o.threads, ", candidates ", o.candidates, ", rate ", o.learning_rate,
+                        ", regularization ", o.regularization, ", deviation ", o.deviation,
+                        "; width is 1 to 4096, layers 1 to 16, batch 1 to 16777216, candidates 1 to 4096, the others "
+                        "positive");
+    }
+    if (o.loss == LightGcnLoss::bpr) return Done{};
+    if (!(o.temperature > 0) || o.negatives < 0 || o.negatives > kMost || (o.negatives == 0 && !o.in_batch) ||
+        o.candidates != 1) {
+      return make_fault(FaultKind::out_of_range, "LightGcn: softmax with temperature ", o.temperature, ", negatives ",
+                        o.negatives, o.in_batch ? "" : " and none in the batch", ", candidates ", o.candidates,
+                        "; temperature is positive, negatives 1 to 16777216, or 0 with those in the batch, candidates "
+                        "belong to BPR");
+    }
+    return Done{};
+  }
+
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
   using Table = std::vector<float>;
 
@@ -136,7 +159,14 @@ class LightGcn {
     state_.first.assign(size, 0.0f);
     state_.second.assign(size, 0.0f);
     layers_.assign(at((std::max)(3, o.layers)), Table(size, 0.0f));
-    const Index most = (std::min)(3 * o.batch, graph_.nodes());
+    const bool softmax = o.loss == LightGcnLoss::softmax;
+    const Index most = (std::min)(2 * o.batch + (softmax ? o.negatives : o.batch), graph_.nodes());
+    if (softmax) {
+      const Index items = (std::min)(o.batch + o.negatives, graph_.items());
+      softmax_.emplace_back(SampledSoftmaxSize{o.batch, items, padded_},
+                            SampledSoftmaxOptions{o.temperature, o.cosine, o.threads});
+      log_weights_.resize(at(items));
+    }
     batch_.resize(at(o.batch));
     slots_.resize(at(3 * o.batch));
     slope_.resize(at(o.batch));
@@ -222,22 +252,42 @@ class LightGcn {
   // Every node that the triples name once, in the order of its first appearance.
   void number_batch() {
     touched_.clear();
-    const auto slot = [&](Index node) {
-      std::int32_t& s = slot_of_[at(node)];
-      if (s < 0) {
-        s = static_cast<std::int32_t>(touched_.size());
-        touched_.push_back(static_cast<std::int32_t>(node));
-        often_[at(s)] = 0;
-      }
-      often_[at(s)] += 1;
-      return static_cast<Index>(s);
-    };
+    if (o_.loss == LightGcnLoss::softmax) return number_shared_batch();
     for (Index i = 0; i < o_.batch; ++i) {
       const BprTriple& triple = batch_[at(i)];
-      slots_[at(3 * i)] = slot(triple.user);
-      slots_[at(3 * i + 1)] = slot(graph_.users() + triple.liked);
-      slots_[at(3 * i + 2)] = slot(graph_.users() + triple.other);
+      slots_[at(3 * i)] = slot(triple.user, 1);
+      slots_[at(3 * i + 1)] = slot(graph_.users() + triple.liked, 1);
+      slots_[at(3 * i + 2)] = slot(graph_.users() + triple.other, 1);
     }
+  }
+  // The place of a node among the touched; the decay counts it `times` more.
+  Index slot(Index node, int times) {
+    std::int32_t& s = slot_of_[at(node)];
+    if (s < 0) {
+      s = static_cast<std::int32_t>(touched_.size());
+      touched_.push_back(static_cast<std::int32_t>(node));
+      often_[at(s)] = 0;
+    }
+    often_[at(s)] += static_cast<float>(times);
+    return static_cast<Index>(s);
+  }
+  // Users first, then the drawn items, then liked ones; slots_ = users (batch) and items (batch) of the pairs.
+  void number_shared_batch() {
+    for (Index i = 0; i < o_.batch; ++i) slots_[at(i)] = slot(batch_[at(i)].user, 1);
+    batch_users_ = touched();
+    std::fill(log_weights_.begin(), log_weights_.end(), 0.0f);
+    for (Index i = 0; i < o_.negatives; ++i) {
+      const Index item = triples_.shared(static_cast<std::uint64_t>(state_.steps), static_cast<std::uint64_t>(i));
+      log_weights_[at(slot(graph_.users() + item, 0) - batch_users_)] += 1;
+    }
+    columns_ = touched() - batch_users_;
+    for (Index i = 0; i < o_.batch; ++i) {
+      const Index item = slot(graph_.users() + batch_[at(i)].liked, 1) - batch_users_;
+      slots_[at(o_.batch + i)] = item;
+      if (o_.in_batch) log_weights_[at(item)] += 1;
+    }
+    if (o_.in_batch) columns_ = touched() - batch_users_;
+    for (Index c = 0; c < columns_; ++c) log_weights_[at(c)] = std::log(log_weights_[at(c)]);
   }
   Index touched() const { return static_cast<Index>(touched_.size()); }
 
@@ -287,6 +337,25 @@ class LightGcn {
     double loss = 0;
     for (const double l : losses_) loss += l;
     return loss / static_cast<double>(o_.batch);
+  }
+
+  double softmax_loss() {
+    const SampledSoftmaxBatch batch{.pairs = o_.batch,
+                                    .users = batch_users_,
+                                    .items = touched() - batch_users_,
+                                    .columns = columns_,
+                                    .user_of = slots_.data(),
+                                    .item_of = slots_.data() + o_.batch,
+                                    .rows = rows_.data(),
+                                    .log_weights = log_weights_.data()};
+    // What else she touched is no negative.
+    const auto hide = [&](Index pair, float* logits) {
+      for (const std::int32_t node : graph_.row(batch_[at(pair)].user)) {
+        const Index s = slot_of_[at(node)];
+        if (s >= 0 && s - batch_users_ < columns_) logits[s - batch_users_] = -std::numeric_limits<float>::infinity();
+      }
+    };
+    return softmax_.front().run(batch, 1.0 / (o_.layers + 1), hide, gradient_.data());
   }
 
   // With g = gradient_ and H = g + P (g + P (g + ...)): the table q = D^-1/2 H before the last product.
@@ -378,15 +447,18 @@ class LightGcn {
   std::vector<float> square_scale_, root_degree_;  // 1 / degree, sqrt(degree)
 
   std::vector<BprTriple> batch_;
-  std::vector<Index> slots_;            // (batch, 3)
-  std::vector<float> slope_;            // (batch)
-  std::vector<double> losses_;          // (batch)
-  std::vector<std::int32_t> slot_of_;   // (nodes) place among the touched, or -1
-  std::vector<std::int32_t> touched_;   // nodes of the batch
-  std::vector<float> often_, squares_;  // of each touched node: times in the batch, |e|^2 times that
-  std::vector<float> rows_, gradient_;  // (touched, padded)
-  std::vector<float> strips_;           // (threads, kStrip, padded)
-  std::vector<float> judges_;           // (nodes, padded) final vectors that choose among candidates
+  std::vector<Index> slots_;             // (batch, 3); with the softmax (batch) users, then (batch) columns
+  std::vector<SampledSoftmax> softmax_;  // one, or none with BPR
+  std::vector<float> log_weights_;       // of each column of the batch
+  Index batch_users_ = 0, columns_ = 0;  // the touched are so many users, then items, first those that all share
+  std::vector<float> slope_;             // (batch)
+  std::vector<double> losses_;           // (batch)
+  std::vector<std::int32_t> slot_of_;    // (nodes) place among the touched, or -1
+  std::vector<std::int32_t> touched_;    // nodes of the batch
+  std::vector<float> often_, squares_;   // of each touched node: times in the batch, |e|^2 times that
+  std::vector<float> rows_, gradient_;   // (touched, padded)
+  std::vector<float> strips_;            // (threads, kStrip, padded)
+  std::vector<float> judges_;            // (nodes, padded) final vectors that choose among candidates
 };
 
 }  // namespace thaw::inline v0
