@@ -41,10 +41,12 @@ Options small(const thaw_test::TemporaryFolder& files) {
   return o;
 }
 
-TEST_CASE("LightGCN trainer: held-out items leave training, groups are found, a resumed run is the same bit for bit") {
+void check_run(thaw::LightGcnLoss loss) {
   thaw_test::TemporaryFolder files;
   write_groups(files);
   Options o = small(files);
+  o.model.loss = loss;
+  o.model.negatives = 40;
   Task task;
   const auto loaded = lightgcn::load_task(o, task);
   CHECK_MESSAGE(loaded.ok(), (loaded ? "" : loaded.fault().text));
@@ -66,7 +68,7 @@ TEST_CASE("LightGCN trainer: held-out items leave training, groups are found, a 
   o.checkpoint = thaw::join_path(files.path(), "run");
   const auto first = lightgcn::Run(o, task, task.train, true).train(6, 12);
   const auto second = lightgcn::Run(o, task, task.train, true).train(12, 12);
-  o.model.learning_rate = 0.03;
+  o.model.loss = loss == thaw::LightGcnLoss::bpr ? thaw::LightGcnLoss::softmax : thaw::LightGcnLoss::bpr;
   const auto other = lightgcn::Run(o, task, task.train, true).train(12, 12);
   std::remove(o.checkpoint.c_str());
   CHECK(!other.ok());
@@ -77,6 +79,11 @@ TEST_CASE("LightGCN trainer: held-out items leave training, groups are found, a 
   CHECK(second.value().epochs_run == 12);
   CHECK(second.value().epoch == whole.value().epoch);
   CHECK(second.value().vectors == whole.value().vectors);
+}
+
+TEST_CASE("LightGCN trainer: held-out items leave training, groups are found, a resumed run is the same bit for bit") {
+  check_run(thaw::LightGcnLoss::bpr);
+  check_run(thaw::LightGcnLoss::softmax);
 }
 
 TEST_CASE("LightGCN on Last.FM: above P3alpha with the epoch chosen on validation [slow]") {
