@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "mwuf/methods.hpp"
+#include "tests/examples/mwuf_bases.hpp"
 
 namespace mwuf_test {
 
