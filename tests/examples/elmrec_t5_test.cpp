@@ -123,7 +123,7 @@ TEST_CASE("T5-small has 60,506,624 numbers, and the parts that were published") 
   CHECK(plan.embedding.init.scale == 1);
 }
 
-TEST_CASE("T5 at d_model 512: logits of a padded batch by plain loops and by PyTorch") {
+TEST_CASE("T5 at d_model 512: logits of a padded batch by plain loops and by PyTorch [slow]") {
   thaw::GrowingArena arena;
   thaw::CpuEigen::Context context{&arena, 1};
   const Problem problem(kWide, {13, 5, 24}, {4, 3, 6});

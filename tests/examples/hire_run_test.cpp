@@ -207,7 +207,7 @@ TEST_CASE("predictions lie strictly inside the network's range") {
   }
 }
 
-TEST_CASE("learning on rehearsals beats the item mean, and beats its own start") {
+TEST_CASE("learning on rehearsals beats the item mean, and beats its own start [slow]") {
   hire::Recipe recipe = hire::best_recipe();
   recipe.width = 4;
   recipe.blocks = 1;

@@ -111,7 +111,8 @@ TEST_CASE("every learner of the paper's sizes serves them as well [slow]") {
   }
 }
 
-TEST_CASE("HyperRS and the matching network find the planted tastes, beyond popularity, and the same way twice") {
+TEST_CASE(
+    "HyperRS and the matching network find the planted tastes, beyond popularity, and the same way twice [slow]") {
   auto task = meta_worlds::four_tastes(Objective::ranking);
   CHECK(task.ok());
   if (!task) return;

@@ -37,7 +37,7 @@ TEST_CASE("training lowers the loss and ranks new users' records above chance") 
   CHECK(p.after > p.before);
 }
 
-TEST_CASE("training on ratings beats the mean rating for new users, and the support is why") {
+TEST_CASE("training on ratings beats the mean rating for new users, and the support is why [slow]") {
   for (const Variant variant : {Variant::paper, Variant::best}) {
     const rivals::Town town(Objective::rating, {.users = 300, .ratings = 9000});
     auto learner = quick(town, variant);

@@ -292,7 +292,7 @@ const char* movielens_folder() {
 
 }  // namespace
 
-TEST_CASE("MeLU on MovieLens-1M: the published partitions, and one epoch") {
+TEST_CASE("MeLU on MovieLens-1M: the published partitions, and one epoch [slow]") {
   const char* root = movielens_folder();
   if (root == nullptr) return;
   auto official = hyperrs::read_official_melu(std::string(root) + "/ml-1m", 1);

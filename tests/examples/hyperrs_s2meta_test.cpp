@@ -274,7 +274,7 @@ TEST_CASE("pre-trained factors put a training user's items first; other items ge
     CHECK(mean[k] == doctest::Approx((2 * plain.item(3)[k] + plain.item(7)[k] + plain.item(5)[k]) / 4).epsilon(1e-5));
 }
 
-TEST_CASE("s2Meta learns, and new users leave no trace") {
+TEST_CASE("s2Meta learns, and new users leave no trace [slow]") {
   const rivals::MadeWorld made;
   hyperrs::LearnerOptions options;
   options.variant = hyperrs::Variant::best;

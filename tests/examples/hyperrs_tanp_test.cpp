@@ -33,7 +33,7 @@ TEST_CASE("training lowers the loss and ranks new users' records above chance") 
   }
 }
 
-TEST_CASE("training on ratings beats the mean rating for new users, and the support is why") {
+TEST_CASE("training on ratings beats the mean rating for new users, and the support is why [slow]") {
   const rivals::Town town(Objective::rating, {.users = 300, .ratings = 9000});
   auto learner = quick(town, Variant::best);
   for (int i = 0; i < 60; ++i) rivals::pass(learner, town, 16);
