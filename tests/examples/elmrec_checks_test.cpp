@@ -106,7 +106,7 @@ TEST_CASE("rows of nodes permuted together with the ids: the same text is read t
   }
 }
 
-TEST_CASE("32 examples of each task are learnt by heart: numbers as well as states") {
+TEST_CASE("32 examples of each task are learnt by heart: numbers as well as states [slow]") {
   const thaw::ItemSequences data = pairs();
   const thaw::Interactions edges = thaw::training_interactions(data).value();
   const thaw::PropagationGraph graph(edges);
