@@ -27,7 +27,7 @@ std::vector<float> numbers(const hyperrs::MamoLearner& learner) {
 
 }  // namespace
 
-TEST_CASE("training lowers the loss and ranks new users' records above chance [slow]") {
+TEST_CASE("training lowers the loss and ranks new users' records above chance") {
   const rivals::Town town(Objective::ranking);
   auto learner = quick(town, Variant::best);
   const rivals::Progress p = rivals::progress(learner, town, 31);

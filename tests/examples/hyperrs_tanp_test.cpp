@@ -21,7 +21,7 @@ hyperrs::TanpLearner quick(const rivals::Town& town, Variant variant, int thread
 
 }  // namespace
 
-TEST_CASE("training lowers the loss and ranks new users' records above chance") {
+TEST_CASE("training lowers the loss and ranks new users' records above chance [slow]") {
   for (const Variant variant : {Variant::paper, Variant::best}) {
     const rivals::Town town(Objective::ranking);
     auto learner = quick(town, variant);
