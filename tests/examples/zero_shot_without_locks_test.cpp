@@ -1,5 +1,5 @@
 // Training without locks: one thread gives the same numbers every time, two meet without locks and recommend as well,
-// within 2 % of Recall@20.
+// within 2 % of Recall@20 (skip-gram on the small generated set within 8 %, four standard deviations of its runs).
 #include <functional>
 
 #include "tests/examples/zero_shot_tiny.hpp"
@@ -20,7 +20,7 @@ double recall_of(const zero_shot::Target& target, const auto& scorer) {
 // `learn(threads, seed)` gives Recall@20 and may put what it learnt into a vector. Two seeds, because one run's noise
 // is near the margin.
 using Learn = std::function<double(int threads, std::uint64_t seed, std::vector<float>& learnt)>;
-void hold(const Learn& learn, double at_least) {
+void hold(const Learn& learn, double at_least, double margin) {
   double alone = 0, together = 0;
   std::vector<float> first, again, other;
   for (const std::uint64_t seed : {std::uint64_t{1}, std::uint64_t{2}}) {
@@ -33,10 +33,11 @@ void hold(const Learn& learn, double at_least) {
   CAPTURE(alone / 2);
   CAPTURE(together / 2);
   CHECK(alone / 2 > at_least);
-  CHECK(std::fabs(together - alone) <= 0.02 * alone);
+  CHECK(together / 2 > at_least);
+  CHECK(std::fabs(together - alone) <= margin * alone);
 }
 
-void hold_skip_gram(const zero_shot::Target& target, int epochs, double rate, double at_least) {
+void hold_skip_gram(const zero_shot::Target& target, int epochs, double rate, double at_least, double margin) {
   const auto x = thaw::Interactions::from_graph(target.graph());
   CHECK(x.ok());
   if (!x) return;
@@ -53,7 +54,7 @@ void hold_skip_gram(const zero_shot::Target& target, int epochs, double rate, do
         learnt = vectors.value().input;
         return recall_of(target, thaw::DotScorer(learnt, x.value().user_count(), 64));
       },
-      at_least);
+      at_least, margin);
 }
 
 void hold_bpr_mf(const zero_shot::Target& target, int epochs, double at_least) {
@@ -68,7 +69,7 @@ void hold_bpr_mf(const zero_shot::Target& target, int epochs, double at_least) {
           learnt.insert(learnt.end(), model.value().item_row(item).begin(), model.value().item_row(item).end());
         return recall_of(target, model.value());
       },
-      at_least);
+      at_least, 0.02);
 }
 
 }  // namespace
@@ -77,7 +78,8 @@ TEST_CASE("without locks: skip-gram and BPR-MF on generated groups") {
   const zero_shot::Target target(
       thaw::split_at_random(zero_shot::planted({.users = 1500, .items = 300, .groups = 6, .mean_history = 20})),
       {.users = 1500});
-  hold_skip_gram(target, 2, 0.05, 0.25);
+  // 12 runs of the two threads differed by 2 % in their standard deviation here, on Last.FM by far less.
+  hold_skip_gram(target, 2, 0.05, 0.25, 0.08);
   hold_bpr_mf(target, 40, 0.25);
 }
 
@@ -89,6 +91,6 @@ TEST_CASE("without locks: skip-gram and BPR-MF on Last.FM [slow]" *
     return;
   }
   const zero_shot::Target target(split.value(), {.users = 10'000});
-  hold_skip_gram(target, 1, 0.025, 0.07);
+  hold_skip_gram(target, 1, 0.025, 0.07, 0.02);
   hold_bpr_mf(target, 60, 0.15);
 }
